@@ -1,0 +1,46 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set up .venv by themselves.
+# Pass options through ARGS, e.g. `make demo ARGS=--quick` or `make test ARGS="tests/edge -x"`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check bench pack clean
+
+help:
+	@echo "make demo    the whole loop on a simulated cohort and real ECG (demo/report.html)"
+	@echo "make test    the test suite"
+	@echo "make check   lint, format, types, spelling"
+	@echo "make bench   the benchmarks in benchmarks/"
+	@echo "make pack    rebuild the demo pack that ships inside the package"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python {v[0]}.{v[1]} is too old: leadlab needs 3.11 or newer. Try make PYTHON=python3.12" if v < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp an extra: the demo needs no test tools.
+$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/leadlab demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+bench: $(VENV)/.dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+pack: $(VENV)/.demo
+	$(BIN)/leadlab demo --ship edge/leadlab_edge/packs/demo.leadpack $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist demo runs

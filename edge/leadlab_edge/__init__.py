@@ -1,0 +1,1 @@
+"""The device: sources, sample clock, windows, quality, packs, runtimes, sinks, command line."""

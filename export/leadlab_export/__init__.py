@@ -1,0 +1,1 @@
+"""Students, distillation, quantization, packing and the accuracy check."""

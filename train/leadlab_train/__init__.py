@@ -1,0 +1,1 @@
+"""Cohorts, labels, ECGFounder, fine-tuning and evaluation."""
