@@ -1,4 +1,4 @@
-"""What every test shares: real recordings where they are present, golden vectors, one torch thread."""
+"""What every test shares: real recordings where present, golden vectors, one torch thread."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The host clock, injected wherever time is read, so that a replay can scale it and a test can fake it."""
+"""The host clock, injected wherever time is read: a replay can scale it, a test can fake it."""
 
 import asyncio
 import time
