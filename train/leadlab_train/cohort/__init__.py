@@ -1,0 +1,6 @@
+"""Cohorts on disk: strips of raw ECG, their blood draws, and what those draws showed."""
+
+from leadlab_train.cohort.store import Cohort
+from leadlab_train.cohort.writer import CohortWriter
+
+__all__ = ["Cohort", "CohortWriter"]
