@@ -1,0 +1,105 @@
+"""The check as tables in a terminal."""
+
+import math
+
+from numpy import nanmean
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leadlab_export.check import Change, CheckReport
+from leadlab_export.comparison import ALONE, COMPACT, FULL, HEART_RATE
+from leadlab_train.metrics import Interval
+
+STRONGEST = 12
+
+
+def check_view(report: CheckReport, strongest: int = STRONGEST) -> Group:
+    """Return macro figures, the strongest indicators, the files and the verdict.
+
+    Parameters
+    ----------
+    report
+        The comparison.
+    strongest
+        How many indicators to show, by AUROC of the full model.
+    """
+    parts: list[RenderableType] = [_macro(report), _indicators(report, strongest), _files(report)]
+    nulls = [row.auroc[FULL] for row in report.indicators if row.null]
+    if nulls:
+        parts.append(
+            Text(f"{len(nulls)} indicators have no effect; {FULL}: mean AUROC {nanmean(nulls):.3f}")
+        )
+    if report.passed:
+        parts.append(Text("The compact model passed the gate.", style="bold green"))
+    parts += [Text(f"Gate: {failure}", style="bold red") for failure in report.failures]
+    return Group(*parts)
+
+
+def _table(title: str, caption: str | None, left: tuple[str, ...], right: list[str]) -> Table:
+    table = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in left:
+        table.add_column(heading, no_wrap=True, max_width=36)
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _macro(report: CheckReport) -> Table:
+    table = _table(
+        f"Mean AUROC, {report.n_patients:,} test patients, {report.n_windows:,} windows",
+        f"+- 95 % over patients; changes: {COMPACT} against {FULL}, others against {COMPACT}",
+        ("model",),
+        ["AUROC", "efficiency", "change", "mean |change|", "worst"],
+    )
+    for row in report.macro:
+        table.add_row(
+            row.name,
+            f"{row.auroc:.4f} +-{_half(row.interval):.4f}",
+            "" if row.efficiency is None else f"{row.efficiency:.2f}",
+            *_change(row.change),
+        )
+    return table
+
+
+def _change(change: Change | None) -> tuple[str, str, str]:
+    if change is None:
+        return "", "", ""
+    mean = f"{change.mean:+.4f} +-{_half(change.interval):.4f}"
+    return mean, f"{change.mean_absolute:.4f}", f"{change.worst:+.4f}"
+
+
+def _half(interval: Interval) -> float:
+    return float(interval.high - interval.low) / 2
+
+
+def _indicators(report: CheckReport, strongest: int) -> Table:
+    columns = [name for name in report.indicators[0].auroc if name not in (HEART_RATE, ALONE)]
+    table = _table(
+        f"The {strongest} strongest of {len(report.indicators)} indicators",
+        f"all {len(report.indicators)} in the report",
+        ("indicator",),
+        ["patients", *(name.replace(" ", "\n") for name in columns)],
+    )
+    scored = [row for row in report.indicators if not math.isnan(row.auroc[FULL])]
+    for row in sorted(scored, key=lambda row: -row.auroc[FULL])[:strongest]:
+        values = [f"{row.auroc[name]:.3f}" for name in columns]
+        table.add_row(row.indicator.label, str(row.positives), *values)
+    return table
+
+
+def _files(report: CheckReport) -> Table:
+    table = _table(
+        "Files, one thread on this machine", None, ("file", "runtime"), ["kB", "ms per window"]
+    )
+    for row in report.files:
+        table.add_row(row.file, row.runtime, f"{row.n_bytes / 1e3:.1f}", f"{row.latency_ms:.2f}")
+    return table

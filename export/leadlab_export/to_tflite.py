@@ -1,0 +1,81 @@
+"""PyTorch to TFLite through litert-torch. TensorFlow is not involved."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+from leadlab_export.errors import ExportUnavailable
+from leadlab_export.quiet import quiet
+from leadlab_export.student import Student, folded
+from leadlab_export.to_onnx import FRONT, INPUT, OUTPUT
+
+SIGNATURE = "serving_default"
+_FRONT_CLASS = b"FrontEnd_"
+
+
+def require_tflite_tools() -> None:
+    """Raise unless TFLite files can be made here.
+
+    Raises
+    ------
+    ExportUnavailable
+        If a tool is missing.
+    """
+    missing = [name for name in ("litert_torch", "ai_edge_quantizer") if find_spec(name) is None]
+    if missing:
+        raise ExportUnavailable(
+            f"{' and '.join(missing)} not installed; TFLite conversion has wheels for Linux x86-64 "
+            "and macOS on Apple silicon only. There: pip install 'leadlab[export]'. "
+            "The ONNX members of a pack run everywhere"
+        )
+
+
+def to_tflite(student: Student) -> bytes:
+    """Convert a student, its front end included, to a float32 TFLite model.
+
+    Parameters
+    ----------
+    student
+        Any student; batch norms are folded in a copy.
+
+    Returns
+    -------
+    bytes
+        TFLite file with one input ``raw_mv`` ``(1, n_samples) float32`` and one output ``logits``
+        ``(1, n_labels) float32``; tensors of the front end are named ``front/...``.
+
+    Raises
+    ------
+    ExportUnavailable
+        On platforms without the converter.
+    """
+    require_tflite_tools()
+    with quiet():
+        import litert_torch
+
+        edge_model = litert_torch.convert(folded(student), (torch.zeros(1, student.n_samples),))
+        return _with_short_names(edge_model.model_content())
+
+
+def read_flatbuffer(model: bytes) -> Any:
+    """Parse a TFLite file into an editable object."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+
+
+def _with_short_names(model: bytes) -> bytes:
+    """Rename tensors: module paths of hundreds of bytes each are a tenth of an int8 file."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    parsed = read_flatbuffer(model)
+    (graph,), (signature,) = parsed.subgraphs, parsed.signatureDefs
+    for index, tensor in enumerate(graph.tensors):
+        tensor.name = (FRONT if _FRONT_CLASS in tensor.name else "body").encode() + b"/%d" % index
+    for name, tensors, entries in (
+        (INPUT, graph.inputs, signature.inputs),
+        (OUTPUT, graph.outputs, signature.outputs),
+    ):
+        graph.tensors[tensors[0]].name = entries[0].name = name.encode()
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))

@@ -1,0 +1,57 @@
+"""Augmentation: exact where it does nothing, faithful where it resamples, reproducible."""
+
+import math
+
+import pytest
+import torch
+
+from leadlab_export.augment import Augmentation, resample_cubic
+
+N = 1464
+NOTHING = Augmentation(shift=0, stretch=0.0, wander=0.0, step=0.0, noise=0.0, quantum=0.0)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def column(*values: float) -> torch.Tensor:
+    return torch.tensor(values)[:, None]
+
+
+def test_nothing_cuts_the_middle() -> None:
+    strips = torch.randn(3, N + 40, generator=generator())
+    torch.testing.assert_close(NOTHING(strips, N, generator()), strips[:, 20:-20])
+
+
+def test_whole_shifts_are_exact() -> None:
+    strips = torch.randn(2, N + 40, generator=generator())
+    moved = resample_cubic(strips, column(5, -5), column(1, 1), N)
+    torch.testing.assert_close(moved, torch.stack([strips[0, 25:-15], strips[1, 15:-25]]))
+
+
+@pytest.mark.parametrize("hz", [1.0, 5.0, 10.0])
+def test_stretching_reads_the_right_instants(hz: float) -> None:
+    time_s = (torch.arange(N + 40) - (N + 39) / 2) / 125
+    strips = torch.sin(2 * math.pi * hz * time_s)[None]
+    read = resample_cubic(strips, column(0.3), column(1.01), N)[0]
+    instants = (torch.arange(N) - (N - 1) / 2) * 1.01 + 0.3
+    error = read - torch.sin(2 * math.pi * hz * instants / 125)
+    assert error.abs().max() < 4e-4 * hz**2
+
+
+def test_same_generator_same_windows_and_every_window_its_own() -> None:
+    strips = torch.randn(1, N + 40, generator=generator()).expand(4, -1)
+    once, again = (Augmentation()(strips, N, generator(3)) for _ in range(2))
+    torch.testing.assert_close(once, again, atol=0, rtol=0)
+    assert not torch.equal(once[0], once[1])
+
+
+def test_disturbances_scale_with_the_signal() -> None:
+    strips = torch.randn(4, N + 40, generator=generator())
+    small, large = (Augmentation()(gain * strips, N, generator(1)) for gain in (1.0, 8.0))
+    torch.testing.assert_close(large, 8 * small)
+
+
+def test_flat_strips_stay_finite() -> None:
+    assert torch.isfinite(Augmentation()(torch.zeros(8, N + 40), N, generator())).all()
