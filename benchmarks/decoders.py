@@ -1,6 +1,6 @@
 """Decoding speed, in samples per second of one core.
 
-    python benchmarks/decoders.py
+python benchmarks/decoders.py
 """
 
 import time
@@ -21,4 +21,5 @@ for _ in range(5):
     best_s = min(best_s, time.perf_counter() - start_s)
 
 rate = FRAMES * SAMPLES / best_s
-print(f"Polar PMD  {rate / 1e6:.1f} M samples/s  ({best_s / FRAMES * 1e6:.1f} us a frame of {SAMPLES})")
+frame_us = best_s / FRAMES * 1e6
+print(f"Polar PMD  {rate / 1e6:.1f} M samples/s  ({frame_us:.1f} us a frame of {SAMPLES})")

@@ -91,4 +91,6 @@ def _read_bounded(path: Path, max_bytes: int) -> bytes:
                 raise PackError(f"has {size} bytes; the limit is {max_bytes} (see max_bytes)")
             return file.read(size)
     except OSError as cause:
-        raise PackError(f"cannot be read: {cause.strerror or cause}") from cause
+        raise PackError(
+            f"cannot be read: {cause.strerror or cause}; give the path of a .leadpack file"
+        ) from cause

@@ -39,7 +39,7 @@ def open_recording(
     path = Path(path)
     suffix = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
     if not path.is_file():
-        raise RecordingError(f"{path}: no such file")
+        raise RecordingError(f"{path}: no such file; give the path of a recording")
     match suffix.lower():
         case ".csv" | ".txt" | ".tsv":
             from leadlab_edge.recordings.csv import read_csv as read

@@ -1,0 +1,85 @@
+"""The command ``leadlab``: a table of verbs, each loaded only when it is called.
+
+The table names modules as strings. This is the one place where the device side points at the
+training side, and it does so without importing it.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from leadlab_bridge.errors import LeadlabError
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb lives, what it does in one line, and the extra it needs beyond the device."""
+
+    target: str
+    summary: str
+    extra: str | None = None
+
+
+# In the order in which a user meets them.
+VERBS = {
+    "demo": Verb(
+        "leadlab_export.demo.cli:demo",
+        "See the whole loop: train, compress, check, run on real ECG.",
+        "demo",
+    ),
+    "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
+    "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
+}
+
+
+class LazyVerbs(click.Group):
+    """A click group that imports a verb's module when the verb is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the table's order."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one verb."""
+        del ctx
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        module, _, attribute = verb.target.partition(":")
+        try:
+            command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as missing:
+            if verb.extra is None or (missing.name or "").startswith("leadlab"):
+                raise
+            raise click.ClickException(
+                f"leadlab {cmd_name} needs {missing.name}, which is not installed. "
+                f"Remedy: pip install 'leadlab[{verb.extra}]'"
+            ) from missing
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table, so that --help imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn leadlab's own errors into one line and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except LeadlabError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("leadlab"), prog_name="leadlab")
+def main() -> None:
+    """One ECG lead in, laboratory indicators out, on the device that measures it.
+
+    Research software, not a medical device.
+    """

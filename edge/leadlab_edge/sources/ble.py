@@ -1,0 +1,254 @@
+"""A Bluetooth wearable as a source, through the public API of bleak.
+
+Imports bleak: load this module where Bluetooth is meant, not before.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from bleak import BleakClient
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import BaseBleakScanner
+
+from leadlab_bridge import DeviceError, EcgFrame, FrameError, LeadlabError
+from leadlab_bridge.devices import DRIVERS, Driver, driver_for
+from leadlab_bridge.devices.base import deadline
+from leadlab_bridge.timing import Clock, SystemClock
+from leadlab_edge.errors import SourceError
+from leadlab_edge.scan import bluetooth, find, printable
+from leadlab_edge.sources.base import Arrival, SourceInfo
+
+_log = logging.getLogger(__name__)
+
+_CLOSER: Final = "bring the device within a few metres, disconnect it from other apps, start again"
+_MOISTEN: Final = "moisten the electrodes, bring the strap within a few metres and start again"
+_MIN_STALL_S: Final = 2.0
+_STALL_PERIODS: Final = 3
+_TICKS: Final = 8
+
+
+class BleSource:
+    """A wearable that streams over Bluetooth Low Energy. An instance serves one connection.
+
+    Parameters
+    ----------
+    device
+        Its address, its whole advertised name, or what a bleak scan returned for it. Names are not
+        unique and anyone can take one; an address is the safer choice.
+    clock
+        Host clock that stamps the arrivals; real time by default.
+    scanner_backend, client_backend
+        Bleak backends; the platform's own by default.
+    scan_timeout_s, connect_timeout_s
+        Longest search and longest connection attempt, in seconds of the wall.
+    first_frame_timeout_s
+        Longest silence after the start, in seconds of ``clock``; some straps take half a minute.
+        Later the limit is three frame periods, at least 2 s.
+    release_timeout_s
+        Longest wait for the stream to stop, and again for the device to disconnect, on the way out.
+    queue_frames
+        Frames kept for a slow reader; beyond them the oldest is dropped.
+
+    Attributes
+    ----------
+    bad_frames
+        Notifications that could not be decoded.
+    overflowed
+        Frames dropped because the reader was too slow.
+    """
+
+    def __init__(
+        self,
+        device: str | BLEDevice,
+        *,
+        clock: Clock | None = None,
+        scanner_backend: type[BaseBleakScanner] | None = None,
+        client_backend: type[BaseBleakClient] | None = None,
+        scan_timeout_s: float = 10.0,
+        connect_timeout_s: float = 30.0,
+        first_frame_timeout_s: float = 35.0,
+        release_timeout_s: float = 5.0,
+        queue_frames: int = 64,
+    ) -> None:
+        self.bad_frames = 0
+        self.overflowed = 0
+        self._device = device
+        self._clock = clock or SystemClock()
+        self._scanner_backend = scanner_backend
+        self._client_backend = client_backend
+        self._scan_timeout_s = scan_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._first_frame_timeout_s = first_frame_timeout_s
+        self._release_timeout_s = release_timeout_s
+        self._queue: asyncio.Queue[Arrival | SourceError] = asyncio.Queue(queue_frames)
+        self._received = 0
+        self._frame_s = 0.0
+        self._info: SourceInfo | None = None
+        self._resources = AsyncExitStack()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known of the wearable, once the source is entered."""
+        if self._info is None:
+            raise RuntimeError("the source is not open; read its info inside `async with`")
+        return self._info
+
+    async def __aenter__(self) -> Self:
+        """Find the wearable, connect, start its ECG.
+
+        Raises
+        ------
+        SourceError
+            No Bluetooth, no such device, no driver for it, or the connection failed.
+        DeviceError, FrameError
+            The device refused, did not answer, or answered what cannot be read.
+        """
+        async with AsyncExitStack() as stack:
+            device = self._device
+            if isinstance(device, str):
+                device = await find(device, self._scan_timeout_s, self._scanner_backend)
+            name = printable(device.name or device.address)
+            client, services = await self._connect(stack, device, name)
+            driver = driver_for(device.name, services)
+            if driver is None:
+                raise SourceError(
+                    f"{name} ({device.address}) is no wearable that is read; these are: "
+                    f"{_driver_names()}. Remedy: choose one that `leadlab scan` lists with a driver"
+                )
+            self._info = SourceInfo(name, "ble", driver.lead, driver.rate_hz, device.address)
+            link = _BleakLink(client)
+            stack.push_async_callback(self._stop, driver, link, client)
+            await driver.start(link, self._on_frame, self._on_error)
+            watchdog = asyncio.create_task(self._watch(name))
+            stack.callback(watchdog.cancel)
+            self._resources = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the stream and disconnect. A device that is gone already is no error."""
+        await self._resources.aclose()
+
+    async def frames(self) -> AsyncIterator[Arrival]:
+        """Yield frames in order of arrival; a wearable's stream has no end of its own.
+
+        Raises
+        ------
+        SourceError
+            The device fell silent, disconnected or ended the stream.
+        """
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, SourceError):
+                raise item
+            yield item
+
+    async def _connect(
+        self, stack: AsyncExitStack, device: BLEDevice, name: str
+    ) -> tuple[BleakClient, list[str]]:
+        """Return the connected client and the services of the device."""
+        client = BleakClient(
+            device,
+            disconnected_callback=lambda _: self._fail(f"{name} disconnected", _CLOSER),
+            timeout=self._connect_timeout_s,
+            backend=self._client_backend,
+        )
+        stack.push_async_callback(self._disconnect, client)
+        async with deadline(f"{name}, connect", self._connect_timeout_s):
+            with bluetooth(f"connect to {name}", _CLOSER):
+                await client.connect()
+                return client, [service.uuid for service in client.services]
+
+    async def _stop(self, driver: Driver, link: "_BleakLink", client: BleakClient) -> None:
+        """Stop the stream; a strap left streaming drains its battery."""
+        if not client.is_connected:
+            return
+        try:
+            async with deadline(f"{driver.name}, stop", self._release_timeout_s):
+                await driver.stop(link)
+        except LeadlabError as error:
+            _log.warning("the stream could not be stopped: %s", error)
+
+    async def _disconnect(self, client: BleakClient) -> None:
+        try:
+            async with deadline("disconnect", self._release_timeout_s):
+                with bluetooth("disconnect", _CLOSER):
+                    await client.disconnect()
+        except LeadlabError as error:
+            _log.warning("%s", error)
+
+    def _on_frame(self, frame: EcgFrame) -> None:
+        self._received += 1
+        self._frame_s = frame.samples_uv.size / frame.rate_hz
+        self._put(Arrival(frame, self._clock.now()))
+
+    def _on_error(self, error: FrameError | DeviceError) -> None:
+        if isinstance(error, FrameError):
+            self.bad_frames += 1
+            self._put(Arrival(error, self._clock.now()))
+        else:
+            self._put(SourceError(str(error)))
+
+    def _fail(self, what: str, remedy: str) -> None:
+        bad = f" and {self.bad_frames} that could not be decoded" if self.bad_frames else ""
+        self._put(SourceError(f"{what} after {self._received} frames{bad}. Remedy: {remedy}"))
+
+    def _put(self, item: Arrival | SourceError) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.overflowed += 1
+        self._queue.put_nowait(item)
+
+    async def _watch(self, name: str) -> None:
+        """Report silence; a peer that vanished may stay connected for the operating system.
+
+        Silence is counted in ticks rather than read from the clock: while this process is held
+        up, an accelerated clock runs on, and frames that wait to be delivered are not missing.
+        """
+        limit_s = self._first_frame_timeout_s
+        while True:
+            seen = self._received
+            for _ in range(_TICKS):
+                await self._clock.sleep(limit_s / _TICKS)
+                if self._received != seen:
+                    break
+            else:
+                self._fail(f"{name} sent no ECG for {limit_s:.1f} s (the limit)", _MOISTEN)
+                return
+            limit_s = max(_STALL_PERIODS * self._frame_s, _MIN_STALL_S)
+
+
+class _BleakLink:
+    """A connected bleak client as a driver sees it."""
+
+    def __init__(self, client: BleakClient) -> None:
+        self._client = client
+
+    async def read(self, uuid: str) -> bytes:
+        with bluetooth(f"read {uuid}", _CLOSER):
+            return bytes(await self._client.read_gatt_char(uuid))
+
+    async def write(self, uuid: str, data: bytes) -> None:
+        with bluetooth(f"write {uuid}", _CLOSER):
+            await self._client.write_gatt_char(uuid, data, response=True)
+
+    async def subscribe(self, uuid: str, callback: Callable[[bytes], None]) -> None:
+        with bluetooth(f"subscribe to {uuid}", _CLOSER):
+            await self._client.start_notify(uuid, lambda _, data: callback(bytes(data)))
+
+    async def unsubscribe(self, uuid: str) -> None:
+        with bluetooth(f"unsubscribe from {uuid}", _CLOSER):
+            await self._client.stop_notify(uuid)
+
+
+def _driver_names() -> str:
+    return ", ".join(driver().name for driver in DRIVERS)
