@@ -1,0 +1,1 @@
+"""The whole loop, thin but real at every joint: ``leadlab demo``."""
