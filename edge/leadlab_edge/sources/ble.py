@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from types import TracebackType
 from typing import Final, Self
 
 from bleak import BleakClient
@@ -129,12 +128,7 @@ class BleSource:
             self._resources = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         """Stop the stream and disconnect. A device that is gone already is no error."""
         await self._resources.aclose()
 

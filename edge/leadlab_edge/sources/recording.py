@@ -1,7 +1,6 @@
 """RecordingSource: a recording as a stream, paced by the injected clock."""
 
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -40,12 +39,7 @@ class RecordingSource:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         return None
 
     async def frames(self) -> AsyncIterator[Arrival]:

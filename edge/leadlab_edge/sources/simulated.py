@@ -1,7 +1,6 @@
 """A simulated wearable in this process: the strap's bytes through the strap's own decoder."""
 
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Self
 
 from numpy.typing import ArrayLike
@@ -56,12 +55,7 @@ class SimulatedSource:
         """Do nothing: there is nothing to connect."""
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         """Do nothing: there is nothing to release."""
 
     async def frames(self) -> AsyncIterator[Arrival]:

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -199,13 +198,8 @@ class _Tap:
         await self._source.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._source.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *exc: object) -> None:
+        await self._source.__aexit__(*exc)
 
 
 def _svg(view: LiveView, snapshot: Snapshot) -> str:
