@@ -63,3 +63,13 @@ def test_the_recipes_are_read_strictly() -> None:
     assert demo.training.cohort.test_patients >= 1500
     assert demo.training.cohort.strength == 0.0
     assert quick.training.teacher.fit.steps < demo.training.teacher.fit.steps
+
+
+def test_a_cohort_that_is_not_the_demos_stays(tmp_path: Path) -> None:
+    keepsake = tmp_path / "cohort" / "keepsake"
+    keepsake.parent.mkdir()
+    keepsake.write_text("mine")
+    result = CliRunner().invoke(main, ["demo", "--quick", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "cohort" in result.output
+    assert keepsake.read_text() == "mine"

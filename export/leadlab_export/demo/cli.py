@@ -14,6 +14,7 @@ from leadlab_export.demo.report import render_report
 from leadlab_export.demo.show import play
 from leadlab_export.demo.steps import Steps
 from leadlab_export.errors import GateFailed
+from leadlab_train.cohort.manifest import read_manifest
 
 STEPS = 6
 
@@ -41,22 +42,30 @@ def demo(out: Path, quick: bool, seed: int, ship: Path | None) -> None:
     """
     console = Console()
     recipe = load_recipe("quick" if quick else "demo", seed)
-    console.print("[bold]leadlab demo[/]  simulated patients; research software, not a device\n")
-    if (out / "cohort" / "cohort.toml").is_file():
-        shutil.rmtree(out / "cohort")
+    console.print("[bold]leadlab demo[/]  Simulated patients. Not a medical device.\n")
+    _clear(out / "cohort")
     steps = Steps(console, STEPS)
     built = build(out, recipe, steps, ship)
     console.print(check_view(built.report))
-    with steps.step("Real ECG from a simulated Polar H10 over Bluetooth") as step:
+    with steps.step("Run it on real ECG over Bluetooth") as step:
         show = asyncio.run(play(built.pack, built.pack.load(), recipe.export.show, console))
         stats = show.summary.stats
         step.outcome = (
-            f"{stats.frames} frames, {show.summary.windows} windows, {stats.lost_samples} samples "
-            f"lost, {stats.duplicates} doubled, {stats.reordered} late, as scripted"
+            f"{show.summary.windows} windows; {stats.lost_samples} samples lost, "
+            f"{stats.duplicates} doubled, {stats.reordered} late"
+            f"{', not' if show.failures else ','} as scripted"
         )
     report = out / "report.html"
     report.write_text(render_report(built, show, steps.seconds), encoding="utf-8")
     console.print(f"\nPack    {out / 'demo.leadpack'}\nReport  {report}")
+    if quick:
+        console.print("Quick: trained on next to nothing, and no accuracy was asked for.")
     failures = [*built.report.failures, *show.failures]
     if failures:
         raise GateFailed("\n  ".join([f"{len(failures)} limits broken:", *failures]))
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier simulated cohort. Anything else stays, and the simulator refuses it."""
+    if (folder / "cohort.toml").is_file() and read_manifest(folder).simulated:
+        shutil.rmtree(folder)
