@@ -1,31 +1,13 @@
 """The network against the reference outputs of the published one."""
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_fill import fill
 
 from leadlab_train.net1d import WIDTHS, WidthName, ecgfounder, same_padding
-
-
-def fill(model: torch.nn.Module) -> None:
-    """Fill every tensor from a generator seeded by its name, as the golden file's author did."""
-    state = model.state_dict()
-    for key, tensor in state.items():
-        rng = np.random.default_rng(zlib.crc32(key.encode()))
-        shape = tuple(tensor.shape)
-        if len(shape) > 1:
-            value = rng.standard_normal(shape) * np.sqrt(1.4 / np.prod(shape[1:]))
-        elif "running_var" in key:
-            value = rng.uniform(0.5, 1.5, shape)
-        elif "num_batches_tracked" in key:
-            value = np.zeros(shape)
-        else:
-            value = rng.standard_normal(shape) * 0.05
-        state[key] = torch.from_numpy(np.asarray(value)).to(tensor.dtype)
-    model.load_state_dict(state)
 
 
 def test_keys_are_the_checkpoints(golden: Path) -> None:
