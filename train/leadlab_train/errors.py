@@ -9,3 +9,7 @@ class CohortError(LeadlabError):
 
 class TrainingError(LeadlabError):
     """A training run that cannot go on."""
+
+
+class CheckpointError(LeadlabError):
+    """A file of weights that is damaged, unsafe, not ECGFounder's, or cannot be written."""

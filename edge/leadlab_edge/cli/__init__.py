@@ -30,6 +30,11 @@ VERBS = {
         "See the whole loop: train, compress, check, run on real ECG.",
         "demo",
     ),
+    "weights": Verb(
+        "leadlab_train.cli_weights:weights",
+        "Inspect and convert ECGFounder checkpoints.",
+        "train",
+    ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
     "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
 }
