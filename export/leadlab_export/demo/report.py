@@ -155,9 +155,9 @@ def _bluetooth(built: Built, show: Show) -> str:
         f" {stats.lost_samples} samples lost, {stats.duplicates} frames doubled,"
         f" {stats.reordered} late. {show.damaged_samples} of the delivered samples differ from the"
         f" recording's. {summary.windows} windows, {summary.abstained} abstentions; the slowest"
-        f" result came {show.worst_delay_s:.2f} s of stream time after its last sample (one hop is"
-        f" {show.hop_s:g} s). The model was trained on simulated patients: its figures say nothing"
-        " of this one."
+        f" result was on the screen {show.worst_delay_s:.2f} s of stream time after its last sample"
+        f" (a hop is {show.hop_s:g} s). The model was trained on simulated patients: its figures"
+        " say nothing of this one."
     )
     rows = [(c, i.label) for c, i in strongest(built.pack.manifest.indicators, 5)]
     return (

@@ -48,7 +48,7 @@ class Show:
     damaged_samples
         Delivered samples that are not the recording's, bit for bit.
     worst_delay_s
-        Longest time, on the stream's clock, from the frame that completed a window to its result.
+        Longest time, on the stream's clock, from the frame that completed a window to its drawing.
     hop_s
         Time from one window to the next.
     view_svg
@@ -81,7 +81,7 @@ class Show:
         ]
         if self.worst_delay_s > self.hop_s:
             found.append(
-                f"Bluetooth: a result came {self.worst_delay_s:.2f} s after its last sample; "
+                f"Bluetooth: a result was drawn {self.worst_delay_s:.2f} s after its last sample; "
                 f"the limit is one hop, {self.hop_s:g} s"
             )
         if self.summary.failure is not None:
@@ -110,7 +110,7 @@ async def play(pack: Pack, model: Model, recipe: ShowRecipe, console: Console) -
 
     def open_sinks(info: SourceInfo) -> list[Sink]:
         views.append(LiveView(pack, info, console))
-        return [recorder, views[0]]
+        return [views[0], recorder]  # the recorder is told of a state once it is drawn
 
     async with virtual_link(strap) as link:
         (found, *_) = await scan(1.0, backend=link.scanner)
@@ -144,20 +144,24 @@ async def play(pack: Pack, model: Model, recipe: ShowRecipe, console: Console) -
 
 
 class _Recorder:
-    """A sink that keeps results, their delays and the last state."""
+    """A sink that keeps results, how long each took to the screen, and the last state."""
 
     def __init__(self, clock: Clock) -> None:
         self.results: list[WindowResult] = []
         self.delays_s: list[float] = []
+        self._undrawn: list[WindowResult] = []
         self.last: Snapshot | None = None
         self._clock = clock
 
     def window(self, result: WindowResult) -> None:
         self.results.append(result)
-        self.delays_s.append(self._clock.now() - result.ready_host_s)
+        self._undrawn.append(result)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         self.last = snapshot
+        now = self._clock.now()
+        self.delays_s += [now - result.ready_host_s for result in self._undrawn]
+        self._undrawn.clear()
 
     def close(self) -> None:
         pass
