@@ -43,7 +43,7 @@ SPARE = 20  # samples on each side of a student's window, for augmentation to sh
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Full:
-    """The fine-tuned network, how it learned, and its logits of every window of the cohort."""
+    """The full network, how it learned, and its logits of every window of the cohort."""
 
     model: Net1D
     record: FitRecord

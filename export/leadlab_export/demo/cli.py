@@ -35,7 +35,7 @@ STEPS = 6
 def demo(out: Path, quick: bool, seed: int, ship: Path | None) -> None:
     """See the whole loop: train, compress, check, run on real ECG.
 
-    Simulates a cohort of patients with blood tests, fine-tunes ECGFounder's network on it, distils
+    Simulates a cohort of patients with blood tests, trains ECGFounder's network on it, distils
     and quantizes a student, checks the compact model against the full one on patients neither has
     seen, and runs the pack on real ECG that a simulated Polar H10 sends over Bluetooth. All is
     real but the patients and the radio. Exits with status 1 if a limit of the gate is broken.
