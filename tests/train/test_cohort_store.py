@@ -2,7 +2,7 @@
 
 import pickle
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -160,6 +160,54 @@ def test_a_damaged_shard_header_is_found(cohort, tmp_path):
         Cohort.open(tmp_path / "copy")
 
 
+def test_reading_anywhere_is_the_counts_times_the_gain(cohort):
+    got = cohort.read_at_mv([1, 3, 1], [2300, 0, 17], 200)
+    assert got.dtype == np.float32
+    for line, strip, start in zip(got, (1, 3, 1), (2300, 0, 17), strict=True):
+        counts = strips_of()[strip][start : start + 200]
+        gain_mv = np.float32(cohort.strips["gain_mv"][strip])
+        np.testing.assert_array_equal(line, counts * gain_mv)
+
+
+def test_reading_where_a_window_lies_is_reading_the_window(cohort):
+    table = cohort.windows
+    by_place = cohort.read_at_mv(table["strip"].to_numpy(), table["start"].to_numpy())
+    np.testing.assert_array_equal(by_place, cohort.read_mv(np.arange(6)))
+
+
+@pytest.mark.parametrize(
+    ("strips", "starts", "n_samples", "says"),
+    [
+        ([0], [1], None, "reach outside strip 0, which has 1000"),
+        ([2], [-1], 5, "5 samples from sample -1"),
+        ([2], [2**63 - 1], 5, "reach outside strip 2"),
+        ([4], [0], None, "strips: 4..4 reach outside 0..3"),
+        ([-1], [0], None, "strips: -1..-1"),
+        ([0, 1], [0], None, "2 strips, 1 starts"),
+        ([0], [0], 0, "0 samples each"),
+        ([0.5], [0], None, "row numbers"),
+    ],
+)
+def test_reading_outside_a_strip_is_refused(cohort, strips, starts, n_samples, says):
+    with pytest.raises(CohortError, match=says):
+        cohort.read_at_mv(strips, starts, n_samples)
+
+
+@pytest.mark.parametrize("change", ["cut", "remove"])
+def test_a_cohort_that_vanishes_while_it_is_open_is_noticed(cohort, tmp_path, change):
+    for name in names_in(cohort.path)[1:]:  # all but cohort.toml, which was read
+        copy = tmp_path / name
+        shutil.copytree(cohort.path, copy)
+        opened = Cohort.open(copy)
+        opened.check_files()
+        if change == "cut":
+            (copy / name).write_bytes(b"")
+        else:
+            (copy / name).unlink()
+        with pytest.raises(CohortError, match=name):
+            opened.check_files()
+
+
 def names_in(path) -> list[str]:
     return sorted(file.name for file in path.iterdir())
 
@@ -198,6 +246,12 @@ def test_any_damaged_file_is_found(cohort, tmp_path, change):
         (changed("windows", start=[0.0] * 6), "whole numbers"),
         (changed("patients", split=["train", "test", "dev"]), "splits"),
         (changed("patients", patient=[0, 1, 1]), "row number"),
+        (changed("draws", visit=[0, 1, 1, 0]), "visit 0 belongs to more than one patient"),
+        (changed("strips", visit=[0, 1, 1, 0]), "visit 0 belongs to more than one patient"),
+        (changed("strips", visit=["a", "b", "b", "c"]), "whole numbers"),
+        (changed("strips", time=[0] * 4), "date and time"),
+        (changed("strips", time=[datetime(2020, 1, 1)] * 3 + [None]), "1 empty cells"),
+        (changed("strips", time=[datetime(2020, 1, 1, tzinfo=UTC)] * 4), "time zone|in zones"),
         (changed("strips", lead=["II", "I", "II", "II"]), "leads"),
         ({"draws": tables()["draws"].drop("time")}, "lacks the columns"),
         ({"windows": tables()["windows"].clear()}, "empty"),
@@ -237,6 +291,27 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert names_in(tmp_path) == []
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path):
+    resource = pytest.importorskip("resource")  # the system's own limit on the size of a file
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with (
+            pytest.raises(CohortError, match=r"cannot be written.*make room"),
+            CohortWriter(tmp_path / "c", PANEL, lead="II", rate_hz=100, simulated=False) as writer,
+        ):
+            writer.add_strip(np.zeros(60_000, np.int16))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names_in(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CohortError, match="choose another folder"):
+        write(tmp_path / "file" / "cohort")
 
 
 @pytest.mark.parametrize("counts", [np.zeros(5), np.zeros((2, 5), np.int16), np.zeros(0, np.int16)])

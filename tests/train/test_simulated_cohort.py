@@ -1,7 +1,11 @@
 """The simulated cohort: complete where it scores, gappy where it trains, equal for equal seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from leadlab_train.cohort import Cohort, CohortWriter
@@ -11,7 +15,12 @@ from leadlab_train.simulated import ceilings, oracle_scores, simulate_cohort
 from leadlab_train.simulated.effects import PARAMETERS
 from leadlab_train.simulated.oracle import parameters
 from leadlab_train.simulated.physiology import build_physiology
-from leadlab_train.simulated.population import DEFAULT_VISITING, Visiting, draw_population
+from leadlab_train.simulated.population import (
+    DEFAULT_VISITING,
+    Visiting,
+    draw_population,
+    place_strips,
+)
 
 SIZES = {"train": 60, "val": 10, "test": 30}
 PANEL = load_panel()
@@ -72,6 +81,50 @@ def test_more_training_patients_leave_the_test_patients_alone(cohort, tmp_path):
     np.testing.assert_array_equal(
         cohort.truth[cohort.draw_of(rows)], larger.truth[larger.draw_of(larger_rows)]
     )
+    assert cohort.strips["time"][rows].to_list() == larger.strips["time"][larger_rows].to_list()
+
+
+def test_strips_lie_within_an_hour_of_their_draw_on_both_sides(cohort):
+    own = cohort.draws["time"][cohort.draw_of(np.arange(len(cohort)))]
+    start_s = (cohort.strips["time"] - own).dt.total_microseconds().to_numpy() / 1e6
+    assert start_s.min() >= -3600
+    assert start_s.max() <= 3600 - 12.4
+    assert 0.3 < (start_s > 0).mean() < 0.7
+    assert len(np.unique(start_s)) == len(start_s)
+
+
+@given(
+    draw_s=st.lists(
+        st.one_of(st.integers(0, 43_200), st.integers(0, 30)), min_size=1, max_size=5, unique=True
+    ),
+    strip_s=st.sampled_from([12.4, 12.4, 600.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_strips_keep_out_of_the_hours_of_other_draws_wherever_they_can(
+    population, draw_s, strip_s, seed
+):
+    draws = np.array(draw_s, float)
+    n = len(draws)
+    visit = replace(
+        population, draw_visit=np.zeros(n, int), draw_day=draws / 86400, window_draw=np.arange(n)
+    )
+    starts = draws + place_strips(visit, strip_s, np.random.default_rng(seed))
+
+    def lies_well(own: float, start: float) -> bool:
+        others = draws[draws != own]
+        within = own - 3600 - 1e-6 <= start <= own + 3600 - strip_s + 1e-6
+        clear = (start + strip_s <= others - 3600 + 1e-6) | (start >= others + 3600 - 1e-6)
+        return within and bool(clear.all())
+
+    for own, start in zip(draws, starts, strict=True):
+        edges = [own - 3600, own + 3600 - strip_s, *(draws - 3600 - strip_s), *(draws + 3600)]
+        if any(lies_well(own, edge) for edge in edges):
+            assert lies_well(own, start)
+        else:
+            assert -3600 - 1e-6 <= start - own <= 3600 - strip_s + 1e-6
+            nearest = np.abs(draws - (start + strip_s / 2)).min()
+            across = start - 1e-6 <= own <= start + strip_s + 1e-6
+            assert across or abs(own - (start + strip_s / 2)) <= nearest + 1e-6
 
 
 def test_progress_counts_strips(tmp_path):

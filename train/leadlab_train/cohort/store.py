@@ -6,38 +6,39 @@
     panel.csv         the findings, in the order of the label columns
     patients.parquet  patient, split ("train" | "val" | "test"); age and sex where known
     draws.parquet     draw, visit, patient, time
-    strips.parquet    strip, shard, offset, length, gain_mv, lead, visit, patient
+    strips.parquet    strip, shard, offset, length, gain_mv, lead, visit, patient; time if known
     windows.parquet   window, strip, start, draw, patient
     labels.npy        (n_draws, n_indicators) int8
     truth.npy         the same without gaps; simulated cohorts only
     strips-*.npy      flat int16 counts, memory-mapped; one count is gain_mv millivolts
 
-``patient``, ``draw``, ``strip`` and ``window`` are row numbers of their tables; further columns are
-free. A strip may be of any length and serve many windows; a window is ``window_s`` from sample
-``start`` of its strip.
+``patient``, ``draw``, ``strip`` and ``window`` are row numbers of their tables; ``visit`` is any
+whole number of one patient; further columns are free. A strip may be of any length and serve many
+windows; a window is ``window_s`` from sample ``start`` of its strip. ``time`` is when blood was
+drawn and when a strip starts, on one clock.
 """
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self, cast, get_args
+from typing import Literal, Self, cast
 
 import numpy as np
-import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from leadlab_train.cohort.checks import SPLITS, check_sizes, check_tables
 from leadlab_train.cohort.manifest import Manifest, hash_file, read_manifest
+from leadlab_train.cohort.tables import (
+    COLUMNS,
+    Rows,
+    check_within,
+    integers,
+    read_table,
+    row_numbers,
+)
 from leadlab_train.errors import CohortError
 from leadlab_train.panel import Panel, load_panel
 
 Split = Literal["train", "val", "test"]
-Rows = NDArray[np.int64]
-
-_COLUMNS = {
-    "patients": ("patient", "split"),
-    "draws": ("draw", "visit", "patient", "time"),
-    "strips": ("strip", "shard", "offset", "length", "gain_mv", "lead", "visit", "patient"),
-    "windows": ("window", "strip", "start", "draw", "patient"),
-}
 
 
 class Cohort:
@@ -65,15 +66,15 @@ class Cohort:
         self.rate_hz, self.lead = manifest.rate_hz, manifest.lead
         self.n_samples = round(manifest.window_s * manifest.rate_hz)
         self.patients, self.draws, self.strips, self.windows = (
-            self._table(name) for name in _COLUMNS
+            read_table(path, name) for name in COLUMNS
         )
         self.labels = self._labels("labels", lowest=-1)
         self.truth = self._labels("truth", lowest=0) if "truth.npy" in manifest.files else None
         self._window_patient, self._window_draw, self._window_strip, self._window_start = (
-            self._integers(self.windows, name) for name in ("patient", "draw", "strip", "start")
+            integers(self.windows, name) for name in ("patient", "draw", "strip", "start")
         )
         self._offset, self._length, self._shard = (
-            self._integers(self.strips, name) for name in ("offset", "length", "shard")
+            integers(self.strips, name) for name in ("offset", "length", "shard")
         )
         self._gain_mv = self.strips["gain_mv"].to_numpy().astype(np.float32)
 
@@ -87,17 +88,14 @@ class Cohort:
             If anything is missing, altered or contradicts itself.
         """
         manifest = read_manifest(path)
+        check_sizes(path, manifest)
         for name, entry in manifest.files.items():
             file = path / name
-            if not file.is_file():
-                raise CohortError(f"{file} is missing; restore it or write the cohort anew")
-            size = file.stat().st_size
-            if size != entry.n_bytes:
-                raise CohortError(f"{file} has {size} bytes, not {entry.n_bytes}; restore it")
             if not name.startswith("strips-") and hash_file(file) != entry:
                 raise CohortError(f"{file} was altered: its SHA-256 does not match; restore it")
         cohort = cls(path, manifest, load_panel(path / "panel.csv"))
-        cohort._check_references()
+        check_tables({name: getattr(cohort, name) for name in COLUMNS}, cohort.lead)
+        cohort._check_bounds()
         return cohort
 
     def verify(self) -> None:
@@ -112,6 +110,19 @@ class Cohort:
             if hash_file(self.path / name) != entry:
                 raise CohortError(f"{self.path / name} was altered: its SHA-256 does not match")
 
+    def check_files(self) -> None:
+        """Check that every file is still there with its size: a look at the folder, no reading.
+
+        A process that reads a memory-mapped file which was cut short is killed by the system; a
+        long run asks this now and then.
+
+        Raises
+        ------
+        CohortError
+            If a file is missing or has another size.
+        """
+        check_sizes(self.path, self.manifest)
+
     @property
     def simulated(self) -> bool:
         """Whether everything here was drawn from a model."""
@@ -122,18 +133,18 @@ class Cohort:
 
     def rows(self, split: Split) -> Rows:
         """Window row numbers of one split, ascending."""
-        if split not in get_args(Split):
-            raise CohortError(f"no split {split!r}; use one of {get_args(Split)}")
+        if split not in SPLITS:
+            raise CohortError(f"no split {split!r}; use one of {SPLITS}")
         in_split = (self.patients["split"] == split).to_numpy()
         return np.flatnonzero(in_split[self._window_patient])
 
     def draw_of(self, rows: ArrayLike) -> Rows:
         """Draw of each window: the row of its labels."""
-        return self._window_draw[_row_numbers(rows)]
+        return self._window_draw[row_numbers(rows)]
 
     def patient_of(self, rows: ArrayLike) -> Rows:
         """Patient of each window, the unit of splits and of bootstraps."""
-        return self._window_patient[_row_numbers(rows)]
+        return self._window_patient[row_numbers(rows)]
 
     def read_mv(self, rows: ArrayLike, margin_s: float = 0.0) -> NDArray[np.float32]:
         """Read windows.
@@ -154,16 +165,44 @@ class Cohort:
         CohortError
             If a row does not exist or a margin reaches beyond its strip.
         """
-        numbers, margin = _row_numbers(rows), round(margin_s * self.rate_hz)
+        numbers, margin = row_numbers(rows), round(margin_s * self.rate_hz)
         self._check_rows(numbers, margin)
-        n_samples = self.n_samples + 2 * margin
-        strip = self._window_strip[numbers]
-        begin = self._offset[strip] + self._window_start[numbers] - margin
-        out = np.empty((len(numbers), n_samples), np.float32)
-        for line, shard, start, gain_mv in zip(
+        return self.read_at_mv(
+            self._window_strip[numbers],
+            self._window_start[numbers] - margin,
+            self.n_samples + 2 * margin,
+        )
+
+    def read_at_mv(
+        self, strips: ArrayLike, starts: ArrayLike, n_samples: int | None = None
+    ) -> NDArray[np.float32]:
+        """Read from anywhere in the strips.
+
+        Parameters
+        ----------
+        strips, starts
+            ``(n,)`` strip row numbers, and the first sample to read of each.
+        n_samples
+            How many to read of each; None for a window.
+
+        Returns
+        -------
+        ``(n, n_samples) float32``, mV @ ``rate_hz``.
+
+        Raises
+        ------
+        CohortError
+            If a strip does not exist or ends before the last sample.
+        """
+        strip, start = row_numbers(strips), row_numbers(starts)
+        n_samples = self.n_samples if n_samples is None else n_samples
+        self._check_spans(strip, start, n_samples)
+        begin = self._offset[strip] + start
+        out = np.empty((len(strip), n_samples), np.float32)
+        for line, shard, first, gain_mv in zip(
             out, self._shard[strip].tolist(), begin.tolist(), self._gain_mv[strip], strict=True
         ):
-            np.multiply(self._shards[shard][start : start + n_samples], gain_mv, out=line)
+            np.multiply(self._shards[shard][first : first + n_samples], gain_mv, out=line)
         return out
 
     def array(self, name: str) -> NDArray[np.generic]:
@@ -197,23 +236,6 @@ class Cohort:
             raise CohortError(f"{path} is {samples.dtype} {samples.shape}; it must be flat int16")
         return np.asarray(samples)  # a plain view: slicing a memmap object is slow
 
-    def _table(self, name: str) -> pl.DataFrame:
-        try:
-            table = pl.read_parquet(self.path / f"{name}.parquet")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise CohortError(f"{self.path / name}.parquet cannot be read: {error}") from error
-        if lacking := [column for column in _COLUMNS[name] if column not in table.columns]:
-            raise CohortError(f"{self.path / name}.parquet lacks the columns {lacking}")
-        if table.is_empty():
-            raise CohortError(f"{self.path / name}.parquet is empty; a cohort needs at least a row")
-        return table
-
-    def _integers(self, table: pl.DataFrame, column: str) -> Rows:
-        values = table[column]
-        if not values.dtype.is_integer() or values.null_count():
-            raise CohortError(f"{self.path}: column {column!r} must hold whole numbers, none empty")
-        return values.cast(pl.Int64).to_numpy()
-
     def _labels(self, name: str, lowest: int) -> NDArray[np.int8]:
         labels = self.array(name)
         expected = (len(self.draws), len(self.panel))
@@ -224,10 +246,9 @@ class Cohort:
         return cast("NDArray[np.int8]", labels)
 
     def _check_rows(self, rows: Rows, margin: int) -> None:
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise CohortError(f"rows {rows.min()}..{rows.max()} reach outside 0..{len(self) - 1}")
+        check_within("rows", rows, len(self))
         start, length = self._window_start[rows], self._length[self._window_strip[rows]]
-        short = (start < margin) | (start + self.n_samples + margin > length)
+        short = (start < margin) | (start > length - self.n_samples - margin)
         if short.any():
             row = rows[short.argmax()]
             raise CohortError(
@@ -235,46 +256,26 @@ class Cohort:
                 " ask for a smaller margin_s"
             )
 
-    def _check_references(self) -> None:
-        """Check row numbers, references, bounds, and that no window mixes two patients."""
-        for name, columns in _COLUMNS.items():
-            table = getattr(self, name)
-            if not np.array_equal(self._integers(table, columns[0]), np.arange(len(table))):
-                raise CohortError(f"{name}.parquet: {columns[0]!r} must be the row number")
-        if unknown := set(self.patients["split"].unique()) - set(get_args(Split)):
-            raise CohortError(f"patients.parquet has splits {unknown}; use {get_args(Split)}")
-        if (leads := set(self.strips["lead"].unique())) != {self.lead}:
-            raise CohortError(f"strips.parquet has leads {leads}; all must be {self.lead!r}")
-        draw_patient = self._integers(self.draws, "patient")
-        strip_patient = self._integers(self.strips, "patient")
-        for what, values, n in (
-            ("patient of a draw", draw_patient, len(self.patients)),
-            ("patient of a strip", strip_patient, len(self.patients)),
-            ("draw of a window", self._window_draw, len(self.draws)),
-            ("strip of a window", self._window_strip, len(self.strips)),
-            ("shard of a strip", self._shard, len(self._shards)),
-        ):
-            if not 0 <= values.min() <= values.max() < n:
-                raise CohortError(
-                    f"{what}: {values.min()}..{values.max()} reach outside 0..{n - 1}"
-                )
-        mixed = (draw_patient[self._window_draw] != self._window_patient) | (
-            strip_patient[self._window_strip] != self._window_patient
-        )
-        if mixed.any():
+    def _check_spans(self, strip: Rows, start: Rows, n_samples: int) -> None:
+        if strip.shape != start.shape or n_samples < 1:
             raise CohortError(
-                f"{mixed.sum()} windows belong to another patient than their draw or strip;"
-                " splits would share patients"
+                f"{len(strip)} strips, {len(start)} starts and {n_samples} samples each; give one"
+                " start for each strip and at least one sample"
             )
+        check_within("strips", strip, len(self._length))
+        outside = (start < 0) | (start > self._length[strip] - n_samples)
+        if outside.any():
+            i = outside.argmax()
+            raise CohortError(
+                f"{n_samples} samples from sample {start[i]} reach outside strip {strip[i]}, which"
+                f" has {self._length[strip[i]]}; start within it and read fewer"
+            )
+
+    def _check_bounds(self) -> None:
+        """Check that strips lie within their shards and windows within their strips."""
+        check_within("shard of a strip", self._shard, len(self._shards))
         capacity = np.array([len(shard) for shard in self._shards])[self._shard]
-        if (self._offset < 0).any() or (self._offset + self._length > capacity).any():
+        within = (self._offset >= 0) & (self._length > 0) & (self._length <= capacity)
+        if not (within & (self._offset <= capacity - self._length)).all():
             raise CohortError("strips.parquet: a strip reaches outside its shard")
         self._check_rows(np.arange(len(self)), 0)
-
-
-def _row_numbers(rows: ArrayLike) -> Rows:
-    """Return ``(n,) int64``; a boolean mask is refused, it would be read as rows 0 and 1."""
-    numbers = np.atleast_1d(np.asarray(rows))
-    if numbers.ndim != 1 or not (np.issubdtype(numbers.dtype, np.integer) or not numbers.size):
-        raise CohortError(f"rows are {numbers.dtype} {numbers.shape}; give window row numbers (n,)")
-    return numbers.astype(np.int64, copy=False)

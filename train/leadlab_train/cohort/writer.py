@@ -1,7 +1,8 @@
 """Write a cohort: samples as they come, tables at the end, all of it or nothing."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,7 @@ class CohortWriter:
     Raises
     ------
     CohortError
-        If ``path`` exists already.
+        If ``path`` exists already, or the disk refuses; what was written of it is removed.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class CohortWriter:
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        with _writing(self._folder):
+            self._folder.mkdir(parents=True)
         return self
 
     def __exit__(
@@ -71,19 +73,21 @@ class CohortWriter:
         trace: TracebackType | None,
     ) -> None:
         if self._shard is not None:
-            self._shard.file.close()
+            with suppress(OSError):  # on a full disk it still holds what it could not write
+                self._shard.file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add_strip(self, counts: NDArray[np.int16]) -> None:
         """Append one strip: ``(length,) int16``, raw counts."""
         if counts.dtype != np.int16 or counts.ndim != 1 or not len(counts):
             raise CohortError(f"a strip is {counts.dtype} {counts.shape}; give int16 (length,)")
-        if self._shard is None or self._shard.length + len(counts) > self._shard_samples:
-            self._close_shard()
-            self._shard = _Shard(self._folder / shard_name(self._n_shards))
-            self._n_shards += 1
-        self._places.append((self._n_shards - 1, self._shard.length, len(counts)))
-        self._shard.append(counts)
+        with _writing(self._folder):
+            if self._shard is None or self._shard.length + len(counts) > self._shard_samples:
+                self._close_shard()
+                self._shard = _Shard(self._folder / shard_name(self._n_shards))
+                self._n_shards += 1
+            self._places.append((self._n_shards - 1, self._shard.length, len(counts)))
+            self._shard.append(counts)
 
     def finish(
         self,
@@ -109,16 +113,23 @@ class CohortWriter:
         arrays
             Further arrays, each stored as ``NAME.npy``; see `Cohort.array`.
         """
-        self._close_shard()
         shard, offset, length = np.array(self._places, np.int64).reshape(-1, 3).T
         strips = strips.with_columns(shard=shard, offset=offset, length=length)
         tables = {"patients": patients, "draws": draws, "strips": strips, "windows": windows}
-        for name, table in tables.items():
-            table.write_parquet(self._folder / f"{name}.parquet")
-        for name, array in {"labels": labels, "truth": truth, **(arrays or {})}.items():
-            if array is not None:
-                np.save(self._folder / f"{name}.npy", array)
-        self._panel.write(self._folder / "panel.csv")
+        with _writing(self._folder):
+            self._close_shard()
+            for name, table in tables.items():
+                table.write_parquet(self._folder / f"{name}.parquet")
+            for name, array in {"labels": labels, "truth": truth, **(arrays or {})}.items():
+                if array is not None:
+                    np.save(self._folder / f"{name}.npy", array)
+            self._panel.write(self._folder / "panel.csv")
+            self._write_manifest()
+            Cohort.open(self._folder)
+            self._folder.rename(self._path)
+        return Cohort.open(self._path)
+
+    def _write_manifest(self) -> None:
         for file in self._folder.iterdir():
             if file.name not in self._files:
                 self._files[file.name] = hash_file(file)
@@ -131,9 +142,6 @@ class CohortWriter:
             provenance=self._provenance,
             files=self._files,
         ).write(self._folder)
-        Cohort.open(self._folder)
-        self._folder.rename(self._path)
-        return Cohort.open(self._path)
 
     def _close_shard(self) -> None:
         if self._shard is not None:
@@ -144,6 +152,16 @@ class CohortWriter:
 def shard_name(number: int) -> str:
     """File name of a shard of samples."""
     return f"strips-{number:05d}.npy"
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CohortError(
+            f"{folder} cannot be written: {error}; make room or choose another folder"
+        ) from error
 
 
 class _Shard:

@@ -20,6 +20,7 @@ from leadlab_train.simulated.population import (
     Population,
     Visiting,
     draw_population,
+    place_strips,
 )
 from leadlab_train.simulated.waveform import DEFAULT_NUISANCE, Nuisance, render
 
@@ -27,6 +28,7 @@ DEMO_PATIENTS: Mapping[str, int] = MappingProxyType({"train": 5000, "val": 500, 
 LEAD, RATE_HZ, WINDOW_S, MARGIN_S = "II", 500.0, 10.0, 1.2
 GAIN_MV = 0.0025
 
+_STRIP_S = WINDOW_S + 2 * MARGIN_S
 _SPLITS = ("train", "val", "test")
 _BATCH = 64
 _FIRST_DAY = datetime(2000, 1, 1)
@@ -48,7 +50,7 @@ def simulate_cohort(
 
     Labels are missing as orders are in the train and val split; the test split is complete, which
     only a simulation can offer. Each split has its own random stream: more training patients leave
-    the test patients as they are, to the last sample.
+    the test patients as they are, to the last sample; so have the times of its strips.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def simulate_cohort(
         z_windows = [population.z_window for population in splits.values()]
         _render_all(writer, z_windows, seed, nuisance, progress)
         return writer.finish(
-            **_tables(splits),
+            **_tables(splits, seed),
             labels=np.where(observed, truth, np.int8(-1)),
             truth=truth,
             arrays={
@@ -125,7 +127,7 @@ def _render_all(
                 batch,
                 [_generator(seed, stream, first + i) for i in range(len(batch))],
                 rate_hz=RATE_HZ,
-                duration_s=WINDOW_S + 2 * MARGIN_S,
+                duration_s=_STRIP_S,
                 nuisance=nuisance,
             )
             for counts in np.rint(strips / np.float32(GAIN_MV)).astype(np.int16):
@@ -135,7 +137,7 @@ def _render_all(
                 progress(done, n_strips)
 
 
-def _tables(splits: Mapping[str, Population]) -> dict[str, pl.DataFrame]:
+def _tables(splits: Mapping[str, Population], seed: int) -> dict[str, pl.DataFrame]:
     """Join the splits into tables whose rows are numbered through."""
     populations = list(splits.values())
 
@@ -152,6 +154,7 @@ def _tables(splits: Mapping[str, Population]) -> dict[str, pl.DataFrame]:
     draw_patient, window_visit = visit_patient[draw_visit], draw_visit[window_draw]
     window_patient, number = draw_patient[window_draw], np.arange(len(window_draw))
     day = np.concatenate([p.draw_day for p in populations])
+    draw_time = np.datetime64(_FIRST_DAY, "us") + (day * 86400e6).astype("timedelta64[us]")
     patients = {
         "patient": np.arange(sum(n_patients)),
         "split": np.repeat(list(splits), n_patients),
@@ -162,7 +165,7 @@ def _tables(splits: Mapping[str, Population]) -> dict[str, pl.DataFrame]:
         "draw": np.arange(len(draw_visit)),
         "visit": draw_visit,
         "patient": draw_patient,
-        "time": np.datetime64(_FIRST_DAY, "us") + (day * 86400e6).astype("timedelta64[us]"),
+        "time": draw_time,
     }
     strips = {
         "strip": number,
@@ -170,6 +173,7 @@ def _tables(splits: Mapping[str, Population]) -> dict[str, pl.DataFrame]:
         "lead": np.full(len(number), LEAD),
         "visit": window_visit,
         "patient": window_patient,
+        "time": draw_time[window_draw] + _after_draw(populations, seed),
     }
     windows = {
         "window": number,
@@ -180,6 +184,15 @@ def _tables(splits: Mapping[str, Population]) -> dict[str, pl.DataFrame]:
     }
     tables = {"patients": patients, "draws": draws, "strips": strips, "windows": windows}
     return {name: pl.DataFrame(columns) for name, columns in tables.items()}
+
+
+def _after_draw(populations: Sequence[Population], seed: int) -> NDArray[np.timedelta64]:
+    """Place all strips, split by split, each from a stream that serves nothing else."""
+    start_s = [
+        place_strips(population, _STRIP_S, _generator(seed, len(_SPLITS) + stream))
+        for stream, population in enumerate(populations)
+    ]
+    return (np.concatenate(start_s) * 1e6).astype("timedelta64[us]")
 
 
 def _provenance(

@@ -12,6 +12,8 @@ from leadlab_train.simulated.physiology import LAB_SHARES, Floats, Physiology, S
 
 Index = NDArray[np.int64]
 
+_DAY_S = 86400.0
+_REACH_S = 3600.0  # farthest that a strip reaches from its draw: AnyECG-Lab's training windows
 _LEAST_COVERAGE, _MOST_COVERAGE = 0.4, 0.9
 _HEART_MARKERS = ("BNP, NT-PRO", "HIGH SENSITIVITY TROPONIN", "TROPONIN I")
 _FAST_HEART_PULL = 0.4
@@ -109,6 +111,39 @@ def draw_population(
         truth=physiology.labels(physiology.excess(z_draw, factor_noise, own_noise)),
         observed=_ordered(physiology, z_draw, rng),
     )
+
+
+def place_strips(population: Population, duration_s: float, rng: np.random.Generator) -> Floats:
+    """Place a strip of ``duration_s`` around its draw, one for each window.
+
+    A strip lies within an hour of its own draw and more than an hour from the other draws of the
+    visit, uniform over what that leaves: the windows within an hour of a draw are its own. Draws
+    that crowd together may leave nothing; the strips of such a draw lie nearer to it than to the
+    others, or, if these are closer than a strip is long, across the moment of the draw.
+
+    Returns
+    -------
+    ``(n_windows,)``: start of each strip, seconds after its draw.
+    """
+    before_s, after_s = _gaps(population)
+    first = np.maximum(-_REACH_S, _REACH_S - before_s)
+    last = np.minimum(_REACH_S, after_s - _REACH_S) - duration_s
+    crowded = first > last
+    first = np.where(crowded, np.maximum(-_REACH_S, -before_s / 2), first)
+    last = np.where(crowded, np.minimum(_REACH_S, after_s / 2) - duration_s, last)
+    own = population.window_draw
+    return rng.uniform(np.minimum(first, last)[own], np.maximum(first, last)[own])
+
+
+def _gaps(population: Population) -> tuple[Floats, Floats]:
+    """Seconds from each draw back to the one before in its visit, and on to the one after."""
+    order = np.lexsort((population.draw_day, population.draw_visit))
+    gap_s = np.diff(population.draw_day[order]) * _DAY_S
+    gap_s[np.diff(population.draw_visit[order]) > 0] = np.inf
+    before_s, after_s = np.full((2, len(order)), np.inf)
+    before_s[order[1:]] = gap_s
+    after_s[order[:-1]] = gap_s
+    return before_s, after_s
 
 
 def _children(n_parents: int, chances: tuple[float, ...], rng: np.random.Generator) -> Index:
