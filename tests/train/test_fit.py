@@ -1,13 +1,15 @@
 """The loop, its batches and scoring."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from leadlab_train.batches import Crops, RandomCrops
 from leadlab_train.errors import TrainingError
 from leadlab_train.fit import FitSettings, fit
-from leadlab_train.inputs import Crops, RandomCrops
 from leadlab_train.loss import masked_bce
 from leadlab_train.net1d import ecgfounder
 from leadlab_train.predict import predict
@@ -24,6 +26,13 @@ def waves(n: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float16), labels.astype(np.int8)
 
 
+def batches_of(
+    x: np.ndarray, labels: np.ndarray, batch: int, n_samples: int, seed: int = 0
+) -> Callable[[int], Crops]:
+    crops = RandomCrops(lambda _: x, labels.__getitem__, len(x), batch, n_samples, seed)
+    return crops.__getitem__
+
+
 def bce(model: nn.Module, batch: Crops) -> Tensor:
     return masked_bce(model(batch.x), batch.labels)
 
@@ -38,7 +47,7 @@ def test_learns_and_scores_whole_windows() -> None:
     seen: list[tuple[int, int]] = []
     record = fit(
         model,
-        RandomCrops(x, labels, batch=16, n_samples=400),
+        batches_of(x, labels, batch=16, n_samples=400),
         bce,
         SETTINGS,
         on_step=lambda step, steps, _: seen.append((step, steps)),
@@ -60,56 +69,11 @@ def test_equal_seeds_give_equal_weights() -> None:
     for _ in range(2):
         torch.manual_seed(3)
         model = ecgfounder(2, width="tiny", batch_norm=True)
-        batches = RandomCrops(x, labels, batch=8, n_samples=300, seed=5)
+        batches = batches_of(x, labels, batch=8, n_samples=300, seed=5)
         fit(model, batches, bce, FitSettings(steps=4, learning_rate=1e-3))
         runs.append(model.state_dict())
     for name, tensor in runs[0].items():
         assert torch.equal(tensor, runs[1][name]), name
-
-
-def test_a_batch_depends_on_its_step_only() -> None:
-    x, labels = waves()
-    forward, backward = (RandomCrops(x, labels, batch=10, n_samples=300, seed=1) for _ in "ab")
-    batches = [forward(step) for step in range(14)]
-    for step in reversed(range(14)):
-        again = backward(step)
-        assert torch.equal(again.x, batches[step].x)
-        assert torch.equal(again.labels, batches[step].labels)
-    other = RandomCrops(x, labels, batch=10, n_samples=300, seed=2)(0)
-    assert not torch.equal(other.x, batches[0].x)
-
-
-def test_an_epoch_meets_every_window_once_with_its_own_labels() -> None:
-    n = 24
-    x = np.repeat(np.arange(n, dtype=np.float32)[:, None], 50, axis=1)
-    labels = np.arange(n)[:, None]
-    batches = RandomCrops(x, labels, batch=6, n_samples=20)
-    epochs = []
-    for epoch in range(2):
-        steps = [batches(epoch * 4 + i) for i in range(4)]
-        epochs.append(torch.cat([s.labels for s in steps]).flatten().tolist())
-        for s in steps:
-            assert s.x.shape == (6, 1, 20)
-            assert torch.equal(s.x, s.labels[:, :, None].float().expand(6, 1, 20))
-    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(n))
-    assert epochs[0] != epochs[1]
-
-
-def test_crops_reach_both_ends() -> None:
-    x = np.tile(np.arange(12, dtype=np.float32), (8, 1))
-    batches = RandomCrops(x, np.zeros((8, 1)), batch=8, n_samples=10)
-    starts = {int(v) for step in range(8) for v in batches(step).x[:, 0, 0]}
-    assert starts == {0, 1, 2}
-
-
-def test_learning_rate_warms_up_and_falls_to_zero() -> None:
-    settings = FitSettings(steps=100, learning_rate=1.0, warmup_steps=10)
-    rates = [settings.learning_rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
-    assert rates[55] == pytest.approx(0.5)
-    assert rates[100] == pytest.approx(0.0)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
 def test_weight_decay_spares_biases() -> None:
@@ -127,11 +91,6 @@ def test_a_loss_that_is_not_finite_ends_the_run() -> None:
     settings = FitSettings(steps=3, learning_rate=0.1)
     with pytest.raises(TrainingError, match="the loss is nan at step 0"):
         fit(model, lambda step: step, lambda m, _: m(torch.full((1, 1), torch.nan)).sum(), settings)
-
-
-def test_a_batch_larger_than_the_cohort_is_refused() -> None:
-    with pytest.raises(TrainingError, match="batch of 9 exceeds the 8 training windows"):
-        RandomCrops(np.zeros((8, 20)), np.zeros((8, 1)), batch=9, n_samples=10)
 
 
 def test_predict_leaves_the_mode_and_reports_progress() -> None:

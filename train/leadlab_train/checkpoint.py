@@ -9,8 +9,6 @@ another shape is listed.
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import torch
 from torch import Tensor
 
 from leadlab_train.errors import CheckpointError
+from leadlab_train.files import replace_files
 from leadlab_train.net1d import WIDTHS, Net1D, WidthName, ecgfounder
 from leadlab_train.state_diff import Difference, compare, listed
 from leadlab_train.torch_file import read_torch_file
@@ -204,33 +203,13 @@ def save_weights(path: str | Path, model: Net1D, metadata: Mapping[str, object])
     }
     text = json.dumps(sidecar, indent=2, allow_nan=False) + "\n"
     try:
-        _replace_pair(path, weights, path.with_suffix(".json"), text.encode())
+        replace_files((path, weights), (path.with_suffix(".json"), text.encode()))
     except OSError as error:
         raise CheckpointError(
             f"{path} ({len(weights)} bytes) cannot be written: {error}. "
             "Remedy: make room or give a folder that can be written"
         ) from error
     return str(sidecar["sha256"])
-
-
-def _replace_pair(path: Path, weights: bytes, sidecar: Path, text: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        new_weights, new_sidecar = Path(folder, "weights"), Path(folder, "sidecar")
-        for temporary, data in ((new_weights, weights), (new_sidecar, text)):
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        sidecar.unlink(missing_ok=True)
-        new_weights.replace(path)
-        new_sidecar.replace(sidecar)
-    if os.name == "posix":  # the new names must survive a power cut too
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _measure(path: Path) -> tuple[bytes, str]:

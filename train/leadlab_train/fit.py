@@ -1,44 +1,21 @@
-"""The training loop: a fixed number of steps of AdamW under warm-up and cosine decay.
+"""The short training loop: steps from first to last in memory, for students and small models.
 
-The loop knows neither data nor loss, and fits teacher and student alike. The batch of a step is a
-function of the step alone, so that a run is exact on a CPU and can go on from any step.
+Teachers of any size train in a run directory, see :mod:`leadlab_train.run`; both take their steps
+through :class:`leadlab_train.learner.Learner`.
 """
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from leadlab_train.errors import TrainingError
+from leadlab_train.learner import Batch, Learner, Model
+from leadlab_train.optimizer import FitSettings
 
-Model = TypeVar("Model", bound=nn.Module)
-Batch = TypeVar("Batch")
-
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """How long and how fast to learn.
-
-    ``learning_rate`` is the peak, reached after ``warmup_steps``; ``clip_norm`` limits the norm of
-    the whole gradient.
-    """
-
-    steps: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0.0})
-    warmup_steps: int = field(default=0, metadata={"min": 0})
-    weight_decay: float = field(default=0.0, metadata={"min": 0.0})
-    clip_norm: float = field(default=1.0, metadata={"min": 0.0})
-
-    def learning_rate_at(self, step: int) -> float:
-        """Rise linearly to the peak, then fall to zero along half a cosine."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+__all__ = ["FitRecord", "FitSettings", "fit", "require_finite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +40,11 @@ def fit(
     model
         The network.
     batch_at
-        Batch of a step, counted from 0, as :class:`leadlab_train.inputs.RandomCrops` makes them.
+        Batch of a step, counted from 0.
     loss_of
         Scalar loss of model and batch.
     settings
-        Length, rate and regularisation.
+        Length, in steps, rate and regularisation.
     on_step
         Called after each step with steps done, steps in all and loss.
 
@@ -77,37 +54,31 @@ def fit(
         The loss is no longer finite.
     """
     start = time.perf_counter()
-    optimizer = _optimizer(model, settings)
+    steps = settings.steps
+    assert steps is not None, "give the length in steps"
+    learner = Learner(model, settings)
     losses = []
     model.train()
-    for step in range(settings.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate_at(step)
-        loss = loss_of(model, batch_at(step))
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise TrainingError(
-                f"the loss is {losses[-1]} at step {step}; it must be finite: lower the learning "
-                f"rate ({settings.learning_rate:g}) or look for NaN in the inputs"
-            )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        optimizer.step()
+    for step in range(steps):
+        losses.append(learner.step(batch_at(step), loss_of).loss.item())
+        require_finite("loss", losses[-1], step, settings)
         if on_step:
-            on_step(step + 1, settings.steps, losses[-1])
+            on_step(step + 1, steps, losses[-1])
+    model.load_state_dict(learner.result.state_dict())
     model.eval()
     return FitRecord(tuple(losses), time.perf_counter() - start)
 
 
-def _optimizer(model: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
-    """Weight decay shrinks weights, never biases or normalisation."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": weights, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-    )
+def require_finite(what: str, value: float, step: int, settings: FitSettings) -> None:
+    """Stop a training that has left the numbers.
+
+    Raises
+    ------
+    TrainingError
+        If ``value`` is NaN or infinite.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} is {value} at step {step}; it must be finite: lower the learning "
+            f"rate ({settings.learning_rate:g}) or look for NaN in the inputs"
+        )

@@ -1,22 +1,19 @@
-"""Windows through ``ecgfounder_v1``, ``(n, 5000)``, and batches of random crops of them."""
+"""Windows through ``ecgfounder_v1``, ``(n, 5000)``, read and filtered when they are asked for."""
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from leadlab_edge.signal import ecgfounder_v1
+from leadlab_train.augment import Augmentation
 from leadlab_train.cohort.store import Cohort
-from leadlab_train.errors import TrainingError
-
-CHUNK: Final = 256
+from leadlab_train.cohort.training import TrainingCohort
+from leadlab_train.cohort.windows import Windows
 
 
 class Inputs(Protocol):
-    """Preprocessed windows by number: an array in memory, or :class:`CohortInputs`."""
+    """Preprocessed windows by number: an array, or one of the classes here."""
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -26,7 +23,7 @@ class Inputs(Protocol):
 
 
 class CohortInputs:
-    """Preprocess windows of a cohort when they are asked for."""
+    """Any windows of a cohort's table, for scoring."""
 
     def __init__(self, cohort: Cohort, rows: NDArray[np.integer[Any]]):
         self._cohort, self._rows = cohort, rows
@@ -39,72 +36,46 @@ class CohortInputs:
         """Return windows ``(k, 5000)`` float32 for a slice or an array of ``k`` numbers."""
         return ecgfounder_v1(self._cohort.read_mv(self._rows[index]))
 
-    def in_memory(
-        self, on_progress: Callable[[int, int], None] | None = None
-    ) -> NDArray[np.float16]:
-        """Preprocess all windows once, to be drawn from many times.
 
-        float16 is fine enough for z-scored windows: below 8 standard deviations, the usual height
-        of an R peak, it errs by 1/512 of one at most.
-
-        Parameters
-        ----------
-        on_progress
-            Called with windows done and windows in all.
-        """
-        chunks = []
-        for start in range(0, len(self), CHUNK):
-            chunks.append(self[start : start + CHUNK].astype(np.float16))
-            if on_progress:
-                on_progress(min(start + CHUNK, len(self)), len(self))
-        return np.concatenate(chunks)
-
-
-class Crops(NamedTuple):
-    """Inputs ``(batch, 1, time)`` float32 and labels ``(batch, n_labels)``."""
-
-    x: Tensor
-    labels: Tensor
-
-
-class RandomCrops:
-    """Batches of random crops: every window once per epoch, in an order seeded by the epoch.
+class TrainingInputs:
+    """Windows of training or validation patients at any place.
 
     Parameters
     ----------
-    inputs
-        ``n`` preprocessed windows, in memory or not.
-    labels
-        ``(n, n_labels)`` targets of the windows.
-    batch
-        Windows per batch. What an epoch leaves over is dropped.
-    n_samples
-        Length of a crop; the network averages over time and scores longer windows as well.
-    seed
-        Seed of order and positions.
+    cohort
+        What training may see.
+    windows
+        Where they are.
+    augmentation
+        What they undergo before the filters.
+    key
+        Seed and epoch. With the number of a window, it seeds what that window undergoes.
     """
 
     def __init__(
-        self, inputs: Inputs, labels: NDArray[Any], batch: int, n_samples: int, seed: int = 0
-    ):
-        if batch > len(inputs):
-            raise TrainingError(
-                f"a batch of {batch} exceeds the {len(inputs)} training windows; lower the batch"
-            )
-        self._inputs, self._labels = inputs, labels
-        self._batch, self._n_samples, self._seed = batch, n_samples, seed
-        self._epoch, self._order = -1, np.arange(0)
+        self,
+        cohort: TrainingCohort,
+        windows: Windows,
+        augmentation: Augmentation | None = None,
+        key: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._cohort, self._windows = cohort, windows
+        self._augmentation, self._key = augmentation, key
 
-    def __call__(self, step: int) -> Crops:
-        """Return the batch of a step."""
-        epoch, place = divmod(step, len(self._inputs) // self._batch)
-        if epoch != self._epoch:
-            rng = np.random.default_rng((self._seed, epoch))
-            self._epoch, self._order = epoch, rng.permutation(len(self._inputs))
-        rows = self._order[place * self._batch : (place + 1) * self._batch]
-        windows = self._inputs[rows]
-        rng = np.random.default_rng((self._seed, epoch, place))
-        starts = rng.integers(windows.shape[-1] - self._n_samples, size=len(rows), endpoint=True)
-        crops = [w[s : s + self._n_samples] for w, s in zip(windows, starts, strict=True)]
-        x = torch.from_numpy(np.stack(crops).astype(np.float32, copy=False))
-        return Crops(x.unsqueeze(1), torch.from_numpy(self._labels[rows]))
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self._windows)
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        """Return windows ``(k, 5000)`` float32 for a slice or an array of ``k`` numbers."""
+        places = self._windows.take(index)
+        raw_mv = self._cohort.read_mv(places.strip, places.start)
+        if self._augmentation is not None:
+            seed, epoch = self._key
+            numbers = np.arange(len(self))[index]
+            streams = [
+                np.random.Generator(np.random.Philox(key=[(seed << 32) + epoch, number]))
+                for number in numbers
+            ]
+            raw_mv = self._augmentation(raw_mv, self._cohort.rate_hz, streams)
+        return ecgfounder_v1(raw_mv)

@@ -136,10 +136,14 @@ class Net1D(nn.Module):
             self.stage_list.append(Stage(n_in, n_out, n_blocks, width.group, first=first))
             n_in = n_out
         self.dense = nn.Linear(n_in, n_labels)
+        self.apply_batch_norm(batch_norm)
+
+    def apply_batch_norm(self, applied: bool) -> None:
+        """Apply the batch norm modules, or hand through what they are given."""
         for module in self.modules():
             if isinstance(module, Norm):
-                module.applied = batch_norm
-                module.requires_grad_(batch_norm)
+                module.applied = applied
+                module.requires_grad_(applied)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the mean over time of the last stage.

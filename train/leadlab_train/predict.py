@@ -14,6 +14,8 @@ def predict(
     model: nn.Module,
     inputs: Inputs,
     batch: int = 64,
+    *,
+    autocast: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Score windows in evaluation mode, in batches.
@@ -21,11 +23,14 @@ def predict(
     Parameters
     ----------
     model
-        Maps ``(batch, 1, time)`` float32 to logits. Its mode is as before afterwards.
+        Maps ``(batch, 1, time)`` float32 to logits, on any device. Its mode is as before
+        afterwards.
     inputs
         ``n`` windows, in memory or read as they are needed.
     batch
         Windows at a time.
+    autocast
+        Compute in bfloat16 where torch deems it safe.
     on_progress
         Called with windows done and windows in all.
 
@@ -37,10 +42,12 @@ def predict(
     was_training = model.training
     model.eval()
     logits = []
-    with torch.inference_mode():
+    device = next(model.parameters()).device
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         for start in range(0, len(inputs), batch):
             windows = inputs[start : start + batch].astype(np.float32, copy=False)
-            logits.append(model(torch.from_numpy(windows).unsqueeze(1)).numpy())
+            x = torch.from_numpy(windows).unsqueeze(1).to(device)
+            logits.append(model(x).float().cpu().numpy())
             if on_progress:
                 on_progress(min(start + batch, len(inputs)), len(inputs))
     model.train(was_training)

@@ -35,6 +35,16 @@ VERBS = {
         "Inspect and convert ECGFounder checkpoints.",
         "train",
     ),
+    "cohort": Verb(
+        "leadlab_train.cli_cohort:cohort",
+        "Simulate cohorts, and show what one holds.",
+        "train",
+    ),
+    "train": Verb(
+        "leadlab_train.cli_train:train_command",
+        "Fine-tune ECGFounder on a cohort, resumably, on one GPU or many.",
+        "train",
+    ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
     "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
 }

@@ -1,5 +1,6 @@
 """From nothing to a checked pack: cohort, teacher, student, model files, pack, comparison."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,12 @@ from leadlab_train.inputs import CohortInputs
 from leadlab_train.metrics import auroc, positive_patients
 from leadlab_train.net1d import Net1D
 from leadlab_train.predict import predict
-from leadlab_train.recipe import TeacherRecipe
+from leadlab_train.recipe import Recipe
+from leadlab_train.run import Options, View, train
+from leadlab_train.run.log import read_metrics
 from leadlab_train.simulated.cohort import simulate_cohort
 from leadlab_train.simulated.effects import PARAMETERS
 from leadlab_train.simulated.oracle import ceilings, oracle_scores, parameters
-from leadlab_train.teacher import fit_teacher
 
 Logits = NDArray[np.float32]
 
@@ -43,10 +45,10 @@ SPARE = 20  # samples on each side of a student's window, for augmentation to sh
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Full:
-    """The full network, how it learned, and its logits of every window of the cohort."""
+    """The full network, the loss of each step, and its logits of every window of the cohort."""
 
     model: Net1D
-    record: FitRecord
+    losses: tuple[float, ...]
     logits: Logits
 
 
@@ -91,7 +93,7 @@ def build(folder: Path, recipe: DemoRecipe, steps: Steps, ship: Path | None = No
     ship
         Write a second pack here that holds the int8 files only.
     """
-    settings = recipe.training.cohort
+    settings = recipe.cohort
     with steps.step("Simulate a cohort") as step:
         cohort = simulate_cohort(
             folder / "cohort",
@@ -105,7 +107,7 @@ def build(folder: Path, recipe: DemoRecipe, steps: Steps, ship: Path | None = No
             f"{len(cohort):,} windows, {len(cohort.panel)} indicators"
         )
     with steps.step("Train ECGFounder's network") as step:
-        full = _train_teacher(cohort, recipe.training.teacher, step)
+        full = _train_teacher(cohort, recipe.training, folder / "teacher", step)
     with steps.step("Distil a student, and train one alone") as step:
         compact, alone = _train_students(cohort, recipe.export.student, full, step)
     with steps.step("Export to ONNX and TFLite, fp32 and int8") as step:
@@ -119,16 +121,31 @@ def build(folder: Path, recipe: DemoRecipe, steps: Steps, ship: Path | None = No
     return Built(cohort, full, compact, alone, pack, report)
 
 
-def _train_teacher(cohort: Cohort, recipe: TeacherRecipe, step: Step) -> Full:
-    step.stage("ecgfounder_v1")
-    inputs = CohortInputs(cohort, np.arange(len(cohort))).in_memory(step.advance)
-    train = cohort.rows("train")
-    labels = cohort.labels[cohort.draw_of(train)]
-    model, record = fit_teacher(inputs[train], labels, recipe, step.advance)
-    logits = predict(model, inputs, on_progress=step.advance)
-    parameters = sum(p.numel() for p in model.parameters())
-    step.outcome = f"{parameters / 1e3:,.0f} k parameters, {len(record.losses)} steps"
-    return Full(model, record, logits)
+def _train_teacher(cohort: Cohort, recipe: Recipe, folder: Path, step: Step) -> Full:
+    outcome = train(recipe, cohort, folder, options=Options(log_steps=1), view=_StepView(step))
+    assert outcome.model is not None
+    step.stage("score")
+    logits = predict(
+        outcome.model, CohortInputs(cohort, np.arange(len(cohort))), on_progress=step.advance
+    )
+    shutil.rmtree(folder / "prepared")
+    losses = tuple(record["loss"] for record in read_metrics(folder) if "loss" in record)
+    parameters = sum(p.numel() for p in outcome.model.parameters())
+    step.outcome = f"{parameters / 1e3:,.0f} k parameters, {len(losses)} steps"
+    return Full(outcome.model, losses, logits)
+
+
+class _StepView(View):
+    """Shows a run as one step of the demo."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        self._step.advance(done, total, what)
+
+    def step(self, done: int, steps: int, loss: float) -> None:
+        self._step.advance(done, steps, loss)
 
 
 def _train_students(
@@ -188,7 +205,7 @@ def _pack(
     )
     training = recipe.training
     provenance = provenance_of(
-        cohort, f"demo, seed {training.cohort.seed}", f"ECGFounder, width {training.teacher.width}"
+        cohort, f"demo, seed {training.seed}", f"ECGFounder, width {training.model.width}"
     )
     pack_student(path, compact.student, models, indicators, provenance, lead=cohort.lead, slim=slim)
     return read_pack(path)

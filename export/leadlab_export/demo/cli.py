@@ -43,7 +43,7 @@ def demo(out: Path, quick: bool, seed: int, ship: Path | None) -> None:
     console = Console()
     recipe = load_recipe("quick" if quick else "demo", seed)
     console.print("[bold]leadlab demo[/]  Simulated patients. Not a medical device.\n")
-    _clear(out / "cohort")
+    _clear(out)
     steps = Steps(console, STEPS)
     built = build(out, recipe, steps, ship)
     console.print(check_view(built.report))
@@ -65,7 +65,10 @@ def demo(out: Path, quick: bool, seed: int, ship: Path | None) -> None:
         raise GateFailed("\n  ".join([f"{len(failures)} limits broken:", *failures]))
 
 
-def _clear(folder: Path) -> None:
-    """Remove an earlier simulated cohort. Anything else stays, and the simulator refuses it."""
-    if (folder / "cohort.toml").is_file() and read_manifest(folder).simulated:
-        shutil.rmtree(folder)
+def _clear(out: Path) -> None:
+    """Remove an earlier demo's cohort and run. Anything else stays, and is refused later."""
+    cohort, run = out / "cohort", out / "teacher"
+    if (cohort / "cohort.toml").is_file() and read_manifest(cohort).simulated:
+        shutil.rmtree(cohort)
+    if (run / "run.json").is_file():
+        shutil.rmtree(run)

@@ -7,7 +7,7 @@ from typing import Literal
 from leadlab_edge.config import load_settings
 from leadlab_export.distill import DistillSettings
 from leadlab_export.gate import Limits
-from leadlab_train.recipe import Recipe
+from leadlab_train.recipe import CohortRecipe, Recipe
 from leadlab_train.recipe import load_recipe as load_training_recipe
 
 
@@ -45,6 +45,7 @@ class ExportRecipe:
 class DemoRecipe:
     """The whole loop."""
 
+    cohort: CohortRecipe
     training: Recipe
     export: ExportRecipe
 
@@ -52,11 +53,11 @@ class DemoRecipe:
 def load_recipe(name: Literal["demo", "quick"], seed: int = 0) -> DemoRecipe:
     """Read the two halves of a recipe that ships with leadlab, and seed everything."""
     training = load_training_recipe(name)
-    training = replace(
-        training,
-        cohort=replace(training.cohort, seed=seed),
-        teacher=replace(training.teacher, seed=seed),
-    )
+    assert training.cohort is not None, f"{name} simulates a cohort"
     with resources.as_file(resources.files("leadlab_export") / "recipes" / f"{name}.toml") as path:
         export = load_settings(ExportRecipe, path)
-    return DemoRecipe(training, replace(export, student=replace(export.student, seed=seed)))
+    return DemoRecipe(
+        replace(training.cohort, seed=seed),
+        replace(training, seed=seed),
+        replace(export, student=replace(export.student, seed=seed)),
+    )

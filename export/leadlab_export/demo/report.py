@@ -122,7 +122,7 @@ def _figures(built: Built) -> str:
     changes = plots.changes(int8, enough, limit=0.01)
     losses = plots.losses(
         {
-            "full": built.full.record.losses,
+            "full": built.full.losses,
             "student, distilled": built.compact.record.losses,
             "student alone": built.alone.record.losses,
         }
