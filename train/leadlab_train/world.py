@@ -85,8 +85,7 @@ class World:
         """Average the gradients of a network over the processes."""
         if self.size == 1:
             return network
-        # The network keeps no running statistics: there are no buffers to hand around.
-        return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(network)
 
 
 ALONE = World()

@@ -60,13 +60,18 @@ class Reader:
         fresh = wanted.fresh and split == "train"
         return DrawnWindows(self.cohort, split, per_draw, wanted.within_s, recipe.seed, fresh)
 
+    def prepares(self, recipe: Recipe, plan: WindowPlan) -> bool:
+        """Whether training windows are filtered once, because no epoch changes them."""
+        return plan.fixed and not recipe.augment.active and recipe.windows.prepare
+
     def batches(self, recipe: Recipe, plan: WindowPlan) -> RandomCrops:
-        """Return the batches of all steps, prepared if no epoch changes a window."""
+        """Return the batches of all steps."""
         inputs_at: Callable[[int], Inputs]
-        if plan.fixed and not recipe.augment.active and recipe.windows.prepare:
+        if self.prepares(recipe, plan):
             inputs_at = _Settled(self.prepared(plan, "training"))
         else:
-            inputs_at = _Changing(self.cohort, plan, recipe.augment, recipe.seed)
+            augmentation = recipe.augment if recipe.augment.active else None
+            inputs_at = _Changing(self.cohort, plan, augmentation, recipe.seed)
         return RandomCrops(
             inputs_at,
             _Labels(self.cohort, plan.draw),
@@ -100,7 +105,7 @@ class _Settled:
 class _Changing:
     cohort: TrainingCohort
     plan: WindowPlan
-    augmentation: Augmentation
+    augmentation: Augmentation | None
     seed: int
 
     def __call__(self, epoch: int) -> Inputs:

@@ -60,6 +60,8 @@ class Parts:
         What is trained, on what, and where it is kept.
     learner, batches
         What learns, and what it learns from.
+    workers
+        Processes that make batches ahead.
     weights
         ``(n_labels,)`` weights of the indicators; None weighs all labels alike.
     selection
@@ -71,6 +73,7 @@ class Parts:
     folder: RunFolder
     learner: Learner[Net1D]
     batches: RandomCrops
+    workers: int
     weights: Tensor | None
     selection: Selection | None
 
@@ -98,7 +101,7 @@ class Loop:
         log = MetricsLog(parts.folder.path, self._learner.done) if self._world.leads else None
         ahead = load_ahead(
             parts.batches,
-            *(self._learner.done, self._steps, options.workers),
+            *(self._learner.done, self._steps, parts.workers),
             pin=options.device.type == "cuda",
         )
         self._learner.model.train()

@@ -138,7 +138,9 @@ def _build(
     if recipe.indicator_balance:
         balance = torch.from_numpy(indicator_weights(labels, recipe.indicator_balance, counts))
     view.begin(_describe(recipe, seen, batches, learner, selection, options))
-    parts = Parts(recipe, seen, run, learner, batches, balance, selection)
+    # Handing prepared windows from a worker takes longer than reading them here.
+    workers = 0 if reader.prepares(recipe, plan) else options.workers
+    parts = Parts(recipe, seen, run, learner, batches, workers, balance, selection)
     return Loop(parts, options, view)
 
 
