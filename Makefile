@@ -6,13 +6,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench pack clean
+.PHONY: help demo test check bench fuzz firmware pack clean
 
 help:
 	@echo "make demo    the whole loop on a simulated cohort and real ECG (demo/report.html)"
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types, spelling"
 	@echo "make bench   the benchmarks in benchmarks/"
+	@echo "make fuzz    damaged frames through every decoder, then 10 minutes of atheris"
+	@echo "make firmware  the C side: compilers, sanitizers, fuzzer (FUZZ_S=600 for ten minutes)"
 	@echo "make pack    rebuild the demo pack that ships inside the package"
 
 $(BIN)/python:
@@ -39,8 +41,17 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+fuzz: $(VENV)/.dev
+	nice $(BIN)/python fuzz/decoders.py $(ARGS)
+	test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet numpy atheris
+	PYTHONPATH=firmware_bridge nice .venv-fuzz/bin/python fuzz/atheris_decoders.py -max_total_time=600 -max_len=1200
+
+firmware: $(VENV)/.dev
+	PYTHON=$(BIN)/python firmware_bridge/check_c.sh
+
 pack: $(VENV)/.demo
 	$(BIN)/leadlab demo --ship edge/leadlab_edge/packs/demo.leadpack $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist demo runs
+	rm -rf $(VENV) .venv-fuzz build dist demo runs

@@ -11,7 +11,8 @@ SETTLED_AFTER = 100
 class VirtualClock:
     """A `leadlab_bridge.timing.Clock` that makes nobody wait and always gives the same times."""
 
-    def __init__(self, start_s: float = 0.0) -> None:
+    def __init__(self, start_s: float = 0.0, settled_after: int = SETTLED_AFTER) -> None:
+        self._settled_after = settled_after
         self._now_s = start_s
         self._numbers = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
@@ -34,7 +35,7 @@ class VirtualClock:
 
     async def _advance(self) -> None:
         while self._sleepers:
-            for _ in range(SETTLED_AFTER):
+            for _ in range(self._settled_after):
                 await asyncio.sleep(0)
             due_s, _, wake = heapq.heappop(self._sleepers)
             if not wake.done():

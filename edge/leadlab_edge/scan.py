@@ -5,8 +5,8 @@ Imports bleak: load this module where Bluetooth is meant, not before.
 
 import asyncio
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ NO_RADIO: Final = (
     "plug in or switch on a Bluetooth adapter, start its service (Linux: systemctl start "
     "bluetooth) and allow this program to use it; `leadlab run --simulate` needs none"
 )
+_ADAPTER_S: Final = 5.0  # for the adapter itself to start and stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,8 @@ async def scan(
     SourceError
         Bluetooth cannot be used.
     """
-    with bluetooth("scan", NO_RADIO):
-        async with BleakScanner(backend=backend) as scanner:
-            await asyncio.sleep(timeout_s)
+    async with _listening(timeout_s, backend) as scanner:
+        await asyncio.sleep(timeout_s)
     found = []
     for device, heard in scanner.discovered_devices_and_advertisement_data.values():
         name = heard.local_name or device.name or ""
@@ -85,21 +85,37 @@ async def find(
         Bluetooth cannot be used, or no such device in ``timeout_s`` seconds.
     """
     others: dict[str, str] = {}
-    with bluetooth("scan", NO_RADIO):
-        async with BleakScanner(backend=backend) as scanner:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    async for device, heard in scanner.advertisement_data():
-                        name = heard.local_name or device.name or ""
-                        if device.address.lower() == wanted.lower() or name == wanted:
-                            return device
-                        others[device.address] = name
+    async with _listening(timeout_s, backend) as scanner:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                async for device, heard in scanner.advertisement_data():
+                    name = heard.local_name or device.name or ""
+                    if device.address.lower() == wanted.lower() or name == wanted:
+                        return device
+                    others[device.address] = name
     readable = [f"{printable(n)} ({a})" for a, n in others.items() if driver_for(n, ())]
     raise SourceError(
         f"no device '{printable(wanted)}' within {timeout_s:g} s; other devices heard: "
         f"{len(others)}, readable among them: {', '.join(readable) or 'none'}. Remedy: wear the "
         "strap with moist electrodes, disconnect it from other apps, and see `leadlab scan`"
     )
+
+
+@asynccontextmanager
+async def _listening(
+    timeout_s: float, backend: type[BaseBleakScanner] | None
+) -> AsyncIterator[BleakScanner]:
+    """Scan for as long as the caller takes; an adapter that does not answer is an error, too."""
+    try:
+        async with asyncio.timeout(timeout_s + _ADAPTER_S):
+            with bluetooth("scan", NO_RADIO):
+                async with BleakScanner(backend=backend) as scanner:
+                    yield scanner
+    except TimeoutError:
+        raise SourceError(
+            f"the Bluetooth adapter did not answer within {timeout_s + _ADAPTER_S:g} s. "
+            f"Remedy: {NO_RADIO}"
+        ) from None
 
 
 def printable(name: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from leadlab_bridge import DeviceError, EcgFrame, FrameError
-from leadlab_bridge.devices import DRIVERS, driver_for
+from leadlab_bridge import DeviceError, EcgFrame, FrameError, FrameFlag
+from leadlab_bridge.devices import DRIVERS, driver_for, sig
 from leadlab_bridge.devices import polar_pmd as pmd
 from leadlab_bridge.devices.polar_h10 import PolarH10
 
@@ -21,6 +21,7 @@ class ScriptedLink:
 
     def __init__(self, features: str = FEATURES, **answers: list[str]) -> None:
         self.log: list[str] = []
+        self.characteristics: dict[str, list[str]] = {}
         self.callbacks: dict[str, Callable[[bytes], None]] = {}
         self.features = bytes.fromhex(features)
         self.answers = ANSWERS | {int(op[2:]): given for op, given in answers.items()}
@@ -81,9 +82,30 @@ async def test_frames_and_bad_frames_are_reported():
     assert [type(error) for error in heard.errors] == [FrameError]
 
 
+async def test_lost_contact_flags_the_frames():
+    link = ScriptedLink()
+    link.characteristics = {sig.HEART_RATE: ["notify"]}
+    driver, heard = await start(link)
+    link.callbacks[pmd.DATA](FRAME)
+    link.callbacks[sig.HEART_RATE](bytes.fromhex("0448"))
+    link.callbacks[pmd.DATA](FRAME)
+    await driver.stop(link)
+    assert [frame.flags for frame in heard.frames] == [FrameFlag.NONE, FrameFlag.LEAD_OFF]
+    assert link.log.index("write 81 02") < link.log.index("subscribe 37")
+    assert link.log[-1] == "unsubscribe 37"
+
+
 async def test_settings_in_several_parts():
     parts = ["f0 01 00 00 01 00 01", "f0 01 00 00 01 82 00 01", "f0 01 00 00 00 01 0e 00"]
     await start(ScriptedLink(op1=parts))
+
+
+async def test_a_flood_of_answers_that_nobody_asked_for_is_not_kept():
+    link = ScriptedLink()
+    driver, _ = await start(link)
+    for _ in range(1000):
+        link.callbacks[pmd.CONTROL_POINT](bytes.fromhex("f0 03 00 08"))
+    await driver.stop(link)
 
 
 async def test_what_is_no_answer_to_the_command_is_passed_over():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadlab_bridge import EcgFrame, FrameError
+from leadlab_bridge import EcgFrame, FrameError, FrameFlag
 from leadlab_bridge.devices import polar_pmd as pmd
 
 VECTOR = bytes.fromhex("00 0094357700000000 00 0280ff 028000")
@@ -153,6 +153,21 @@ def test_features():
     assert pmd.streams_ecg(bytes.fromhex("0f05" + "00" * 15))
     assert not pmd.streams_ecg(bytes.fromhex("0f04" + "00" * 15))
     assert pmd.encode_features((0, 2)).hex() == "0f05" + "00" * 15
+
+
+def test_status():
+    assert pmd.GET_STATUS.hex() == "05"
+    status = {pmd.ECG: pmd.Activity.STREAMING, 2: pmd.Activity.NONE, 5: pmd.Activity.RECORDING}
+    assert pmd.encode_status(status).hex() == "400285"
+    assert pmd.parse_status(pmd.encode_status(status)) == status
+
+
+@pytest.mark.parametrize(
+    ("sample", "flag"),
+    [(19_999, FrameFlag.NONE), (20_000, FrameFlag.SATURATED), (-20_000, FrameFlag.SATURATED)],
+)
+def test_the_ends_of_the_range_are_saturation(sample: int, flag: FrameFlag):
+    assert pmd.decode_ecg(pmd.encode_ecg([0, sample, 0], 0)).flags is flag
 
 
 def test_stop_by_the_device():

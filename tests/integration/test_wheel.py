@@ -37,6 +37,7 @@ def test_the_wheel_holds_every_package_and_its_data(dist: Path) -> None:
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
     assert "leadlab_edge/packs/demo.leadpack" in names
+    assert "leadlab_bridge/include/oecg.h" in names
     assert "leadlab_train/data/panel.csv" in names
     assert not any(name.startswith(("tests", "examples")) for name in names)
 

@@ -47,6 +47,10 @@ VERBS = {
     ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
     "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
+    "firmware": Verb(
+        "leadlab_edge.cli.firmware:firmware",
+        "Write C: the open profile's headers, a pack's model.",
+    ),
 }
 
 

@@ -1,10 +1,13 @@
 """What a source is: something that yields ECG frames with the host time of their arrival."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
 from leadlab_bridge import EcgFrame, FrameError
+
+# Of a Bluetooth device: the properties of each characteristic of each service, by UUID.
+Services = Mapping[str, Mapping[str, Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True)

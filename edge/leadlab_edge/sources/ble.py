@@ -5,9 +5,9 @@ Imports bleak: load this module where Bluetooth is meant, not before.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from typing import Final, Self
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Protocol, Self
 
 from bleak import BleakClient
 from bleak.backends.client import BaseBleakClient
@@ -17,18 +17,33 @@ from bleak.backends.scanner import BaseBleakScanner
 from leadlab_bridge import DeviceError, EcgFrame, FrameError, LeadlabError
 from leadlab_bridge.devices import DRIVERS, Driver, driver_for
 from leadlab_bridge.devices.base import deadline
+from leadlab_bridge.simulated.exchange import Op
 from leadlab_bridge.timing import Clock, SystemClock
 from leadlab_edge.errors import SourceError
 from leadlab_edge.scan import bluetooth, find, printable
-from leadlab_edge.sources.base import Arrival, SourceInfo
+from leadlab_edge.sources.base import Arrival, Services, SourceInfo
 
 _log = logging.getLogger(__name__)
 
 _CLOSER: Final = "bring the device within a few metres, disconnect it from other apps, start again"
+_CLOSER_OR_PAIR: Final = f"pair it if it wants that (`leadlab pair`), or {_CLOSER}"
 _MOISTEN: Final = "moisten the electrodes, bring the strap within a few metres and start again"
 _MIN_STALL_S: Final = 2.0
+_OPERATION_S: Final = 8.0  # less than a driver waits, whose message knows less
 _STALL_PERIODS: Final = 3
 _TICKS: Final = 8
+
+
+class Tap(Protocol):
+    """What wants to know of everything that passes between the host and a wearable."""
+
+    def opened(self, name: str, driver: str, services: Services) -> None:
+        """Take notice of a connection, before the stream is started; raise to end it."""
+        ...
+
+    def passed(self, op: Op, uuid: str, data: bytes) -> None:
+        """Take notice of one operation; must not block or raise."""
+        ...
 
 
 class BleSource:
@@ -50,8 +65,13 @@ class BleSource:
         Later the limit is three frame periods, at least 2 s.
     release_timeout_s
         Longest wait for the stream to stop, and again for the device to disconnect, on the way out.
+    operation_timeout_s
+        Longest wait for any one read, write or subscription. A characteristic that is for paired
+        hosts only may never answer.
     queue_frames
         Frames kept for a slow reader; beyond them the oldest is dropped.
+    tap
+        Told of everything that passes between the host and the device.
 
     Attributes
     ----------
@@ -72,7 +92,9 @@ class BleSource:
         connect_timeout_s: float = 30.0,
         first_frame_timeout_s: float = 35.0,
         release_timeout_s: float = 5.0,
+        operation_timeout_s: float = _OPERATION_S,
         queue_frames: int = 64,
+        tap: Tap | None = None,
     ) -> None:
         self.bad_frames = 0
         self.overflowed = 0
@@ -84,6 +106,8 @@ class BleSource:
         self._connect_timeout_s = connect_timeout_s
         self._first_frame_timeout_s = first_frame_timeout_s
         self._release_timeout_s = release_timeout_s
+        self._operation_timeout_s = operation_timeout_s
+        self._tap = tap
         self._queue: asyncio.Queue[Arrival | SourceError] = asyncio.Queue(queue_frames)
         self._received = 0
         self._frame_s = 0.0
@@ -119,10 +143,13 @@ class BleSource:
                     f"{name} ({device.address}) is no wearable that is read; these are: "
                     f"{_driver_names()}. Remedy: choose one that `leadlab scan` lists with a driver"
                 )
-            self._info = SourceInfo(name, "ble", driver.lead, driver.rate_hz, device.address)
-            link = _BleakLink(client)
+            link = _BleakLink(client, name, self._operation_timeout_s, self._tap)
             stack.push_async_callback(self._stop, driver, link, client)
+            if self._tap is not None:
+                self._tap.opened(name, driver.name, _services(client))
             await driver.start(link, self._on_frame, self._on_error)
+            # Some devices say only now what they stream.
+            self._info = SourceInfo(name, "ble", driver.lead, driver.rate_hz, device.address)
             watchdog = asyncio.create_task(self._watch(name))
             stack.callback(watchdog.cancel)
             self._resources = stack.pop_all()
@@ -150,9 +177,15 @@ class BleSource:
         self, stack: AsyncExitStack, device: BLEDevice, name: str
     ) -> tuple[BleakClient, list[str]]:
         """Return the connected client and the services of the device."""
+        connected = False
+
+        def disconnected(_: BleakClient) -> None:
+            if connected:  # an attempt that bleak repeats by itself ends with a disconnection, too
+                self._fail(f"{name} disconnected", _CLOSER)
+
         client = BleakClient(
             device,
-            disconnected_callback=lambda _: self._fail(f"{name} disconnected", _CLOSER),
+            disconnected_callback=disconnected,
             timeout=self._connect_timeout_s,
             backend=self._client_backend,
         )
@@ -160,6 +193,7 @@ class BleSource:
         async with deadline(f"{name}, connect", self._connect_timeout_s):
             with bluetooth(f"connect to {name}", _CLOSER):
                 await client.connect()
+                connected = True
                 return client, [service.uuid for service in client.services]
 
     async def _stop(self, driver: Driver, link: "_BleakLink", client: BleakClient) -> None:
@@ -222,26 +256,71 @@ class BleSource:
 
 
 class _BleakLink:
-    """A connected bleak client as a driver sees it."""
+    """A connected bleak client as a driver sees it: no operation waits for ever."""
 
-    def __init__(self, client: BleakClient) -> None:
+    def __init__(
+        self, client: BleakClient, name: str, timeout_s: float, tap: Tap | None = None
+    ) -> None:
         self._client = client
+        self._name = name
+        self._timeout_s = timeout_s
+        self._passed = _ignore if tap is None else tap.passed
+
+    @property
+    def characteristics(self) -> Mapping[str, Collection[str]]:
+        return {
+            uuid: properties
+            for characteristics in _services(self._client).values()
+            for uuid, properties in characteristics.items()
+        }
 
     async def read(self, uuid: str) -> bytes:
-        with bluetooth(f"read {uuid}", _CLOSER):
-            return bytes(await self._client.read_gatt_char(uuid))
+        async with self._operation(f"read {uuid}"):
+            data = bytes(await self._client.read_gatt_char(uuid))
+        self._passed("read", uuid, data)
+        return data
 
     async def write(self, uuid: str, data: bytes) -> None:
-        with bluetooth(f"write {uuid}", _CLOSER):
-            await self._client.write_gatt_char(uuid, data, response=True)
+        self._passed("write", uuid, data)
+        async with self._operation(f"write {uuid}"):
+            await self._client.write_gatt_char(uuid, data)  # confirmed where it can be
 
     async def subscribe(self, uuid: str, callback: Callable[[bytes], None]) -> None:
-        with bluetooth(f"subscribe to {uuid}", _CLOSER):
-            await self._client.start_notify(uuid, lambda _, data: callback(bytes(data)))
+        def notified(_: object, data: bytearray) -> None:
+            self._passed("notify", uuid, bytes(data))
+            callback(bytes(data))
+
+        self._passed("subscribe", uuid, b"")
+        async with self._operation(f"subscribe to {uuid}"):
+            await self._client.start_notify(uuid, notified)
 
     async def unsubscribe(self, uuid: str) -> None:
-        with bluetooth(f"unsubscribe from {uuid}", _CLOSER):
+        async with self._operation(f"unsubscribe from {uuid}"):
             await self._client.stop_notify(uuid)
+
+    @asynccontextmanager
+    async def _operation(self, what: str) -> AsyncIterator[None]:
+        """Limit one operation; an encrypted characteristic keeps silent until it is paired."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                with bluetooth(f"{what} of {self._name}", _CLOSER_OR_PAIR):
+                    yield
+        except TimeoutError:
+            raise SourceError(
+                f"Bluetooth could not {what} of {self._name} within {self._timeout_s:g} s. "
+                f"Remedy: {_CLOSER_OR_PAIR}"
+            ) from None
+
+
+def _services(client: BleakClient) -> Services:
+    return {
+        service.uuid: {c.uuid: c.properties for c in service.characteristics}
+        for service in client.services
+    }
+
+
+def _ignore(*_: object) -> None:
+    """Take no notice."""
 
 
 def _driver_names() -> str:

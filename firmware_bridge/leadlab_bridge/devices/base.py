@@ -5,7 +5,7 @@ read its bytes. It knows no Bluetooth library; a :class:`GattLink` stands in bet
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -16,15 +16,25 @@ OnFrame = Callable[[EcgFrame], None]
 OnError = Callable[[FrameError | DeviceError], None]
 
 
+def uuid16(number: int) -> str:
+    """Return the UUID that a 16-bit number of the Bluetooth SIG stands for."""
+    return f"{number:08x}-0000-1000-8000-00805f9b34fb"
+
+
 class GattLink(Protocol):
-    """A connected device's characteristics, by UUID."""
+    """A connected device's characteristics, by UUID in lower case."""
+
+    @property
+    def characteristics(self) -> Mapping[str, Collection[str]]:
+        """What the device has, and the properties of each: ``read``, ``write``, ``notify``."""
+        ...
 
     async def read(self, uuid: str) -> bytes:
         """Read a value."""
         ...
 
     async def write(self, uuid: str, data: bytes) -> None:
-        """Write a value and wait for the device to confirm it."""
+        """Write a value; wait for the device to confirm it where the characteristic can."""
         ...
 
     async def subscribe(self, uuid: str, callback: Callable[[bytes], None]) -> None:
@@ -87,6 +97,23 @@ class Driver(Protocol):
             The device refused, or did not answer in time.
         """
         ...
+
+
+def forward(
+    decode: Callable[[bytes], Iterable[EcgFrame]], on_frame: OnFrame, on_error: OnError
+) -> Callable[[bytes], None]:
+    """Return a notification callback that decodes, and passes on frames or the reason for none."""
+
+    def on_data(data: bytes) -> None:
+        try:
+            frames = decode(data)
+        except FrameError as error:
+            on_error(error)
+        else:
+            for frame in frames:
+                on_frame(frame)
+
+    return on_data
 
 
 @asynccontextmanager

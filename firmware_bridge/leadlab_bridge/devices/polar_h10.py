@@ -5,7 +5,8 @@ from collections.abc import Collection
 from typing import Final
 
 from leadlab_bridge.devices import polar_pmd as pmd
-from leadlab_bridge.devices.base import GattLink, OnError, OnFrame, deadline
+from leadlab_bridge.devices.base import GattLink, OnError, OnFrame, deadline, forward
+from leadlab_bridge.devices.beside import Beside
 from leadlab_bridge.errors import DeviceError, FrameError
 
 _REMEDIES: Final[dict[int, str]] = {
@@ -13,6 +14,7 @@ _REMEDIES: Final[dict[int, str]] = {
     pmd.Status.INVALID_MTU: "disconnect it, switch Bluetooth off and on, and connect again",
     pmd.Status.DEVICE_IN_CHARGER: "take it off the charger",
 }
+_MAX_RESPONSES: Final = 64
 _OTHER_REMEDY: Final = "take it off for a minute, or update its firmware with the maker's app"
 
 
@@ -30,8 +32,9 @@ class PolarH10:
     lead: Final = pmd.LEAD
 
     def __init__(self, timeout_s: float = 10.0) -> None:
+        self.beside = Beside()
         self._timeout_s = timeout_s
-        self._responses: asyncio.Queue[pmd.Response] = asyncio.Queue()
+        self._responses: asyncio.Queue[pmd.Response] = asyncio.Queue(_MAX_RESPONSES)
 
     def recognises(self, name: str | None, service_uuids: Collection[str]) -> bool:
         """Tell by the name it advertises, or by the PMD service, which it does not."""
@@ -41,17 +44,9 @@ class PolarH10:
         """Start the ECG stream; see :meth:`Driver.start`.
 
         Both subscriptions precede START: a strap whose notifications are enabled later may stay
-        silent for half a minute.
+        silent for half a minute. The heart rate service has the strap's only contact flag.
         """
-
-        def on_data(data: bytes) -> None:
-            try:
-                frame = pmd.decode_ecg(data)
-            except FrameError as error:
-                on_error(error)
-            else:
-                on_frame(frame)
-
+        on_data = forward(lambda data: [self.beside.flag(pmd.decode_ecg(data))], on_frame, on_error)
         await self._require_ecg(link)
         async with deadline(f"{self.name}, subscribe", self._timeout_s):
             await link.subscribe(pmd.CONTROL_POINT, lambda data: self._on_control(data, on_error))
@@ -64,6 +59,7 @@ class PolarH10:
                 "Remedy: update its firmware with the maker's app"
             )
         await self._command(link, pmd.start_ecg())
+        await self.beside.start(link)
 
     async def stop(self, link: GattLink) -> None:
         """Stop the stream; see :meth:`Driver.stop`. One that has stopped already is no error."""
@@ -71,6 +67,7 @@ class PolarH10:
         async with deadline(f"{self.name}, unsubscribe", self._timeout_s):
             await link.unsubscribe(pmd.DATA)
             await link.unsubscribe(pmd.CONTROL_POINT)
+        await self.beside.stop(link)
 
     async def _require_ecg(self, link: GattLink) -> None:
         async with deadline(f"{self.name}, read features", self._timeout_s):
@@ -85,9 +82,12 @@ class PolarH10:
         """Sort what arrives on the control point; on some hosts that includes values we read."""
         if data[:1] == bytes([pmd.RESPONSE]):
             try:
-                self._responses.put_nowait(pmd.parse_response(data))
+                response = pmd.parse_response(data)
             except FrameError as error:
                 on_error(error)
+            else:
+                if not self._responses.full():  # more of them than any answer has parts
+                    self._responses.put_nowait(response)
         elif pmd.ECG in pmd.stopped_by_device(data):
             on_error(
                 DeviceError(
@@ -102,6 +102,8 @@ class PolarH10:
         """Send a command and return the parameters of its answer, joined over all its parts."""
         op = pmd.Op(command[0])
         parameters = b""
+        while not self._responses.empty():  # what came unasked, or too late for its command
+            self._responses.get_nowait()
         async with deadline(f"{self.name}, {op.name}", self._timeout_s):
             await link.write(pmd.CONTROL_POINT, command)
             more = True

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from leadlab_bridge.devices.wire import count_samples, max_samples, saturation
 from leadlab_bridge.errors import FrameError
 from leadlab_bridge.frame import EcgFrame
 
@@ -34,9 +35,10 @@ LEAD: Final = "chest"
 # A strap that was off starts its clock at 2019-01-01, counted from 2000-01-01.
 CLOCK_START_NS: Final = 599_616_000_000_000_000
 
-MAX_FRAME_BYTES: Final = 517
+FULL_SCALE_UV: Final = 20_000
 _HEADER: Final = struct.Struct("<BQB")
 _SAMPLE_BYTES: Final = 3
+_MAX_SAMPLES: Final = max_samples(_HEADER.size, _SAMPLE_BYTES)
 _S24_LIMIT: Final = 1 << 23
 _TYPE_MASK: Final = 0x3F
 _COMPRESSED: Final = 0x80
@@ -53,14 +55,15 @@ def decode_ecg(data: bytes) -> EcgFrame:
     Returns
     -------
     EcgFrame
-        ``(n,) float32`` microvolts at nominally 130 Hz, with the device time of the last sample.
+        ``(n,) float32`` microvolts at nominally 130 Hz, with the device time of the last sample;
+        SATURATED where one reaches 20 mV, the end of an H10's range.
 
     Raises
     ------
     FrameError
         Not an uncompressed ECG frame of type 0 with whole samples.
     """
-    n = _count_samples(data)
+    n = count_samples("PMD frame", len(data), _HEADER.size, _SAMPLE_BYTES)
     measurement, time_ns, frame_type = _HEADER.unpack_from(data)
     if measurement & _TYPE_MASK != ECG:
         raise FrameError(
@@ -80,23 +83,11 @@ def decode_ecg(data: bytes) -> EcgFrame:
     # Each 32-bit read starts one byte before its sample; the shift drops it and keeps the sign.
     first = _HEADER.size - 1
     raw = np.ndarray((n,), dtype="<i4", buffer=data, offset=first, strides=(_SAMPLE_BYTES,))
-    return EcgFrame((raw >> 8).astype(np.float32), float(RATE_HZ), LEAD, device_time_ns=time_ns)
-
-
-def _count_samples(data: bytes) -> int:
-    """Return the number of samples, or raise FrameError when the length allows none."""
-    if len(data) > MAX_FRAME_BYTES:
-        raise FrameError(
-            f"PMD frame has {len(data)} bytes; a notification carries at most {MAX_FRAME_BYTES}. "
-            "Remedy: pass one notification at a time"
-        )
-    n, rest = divmod(len(data) - _HEADER.size, _SAMPLE_BYTES)
-    if n < 1 or rest:
-        raise FrameError(
-            f"PMD frame has {len(data)} bytes; ECG needs {_HEADER.size} + 3 for each of at least "
-            "one sample. Remedy: none here, the link cut it short; it is dropped"
-        )
-    return n
+    samples = raw >> 8
+    flags = saturation(samples, -FULL_SCALE_UV, FULL_SCALE_UV)
+    return EcgFrame(
+        samples.astype(np.float32), float(RATE_HZ), LEAD, device_time_ns=time_ns, flags=flags
+    )
 
 
 def frame_bytes(n_samples: int) -> int:
@@ -120,10 +111,10 @@ def encode_ecg(samples_uv: ArrayLike, time_ns: int) -> bytes:
         The samples do not fit a frame.
     """
     samples = np.asarray(samples_uv)
-    if samples.ndim != 1 or not 1 <= samples.size <= (MAX_FRAME_BYTES - _HEADER.size) // 3:
+    if samples.ndim != 1 or not 1 <= samples.size <= _MAX_SAMPLES:
         raise FrameError(
-            f"samples have shape {samples.shape}; a frame carries 1 to "
-            f"{(MAX_FRAME_BYTES - _HEADER.size) // 3} of them. Remedy: split them"
+            f"samples have shape {samples.shape}; a frame carries 1 to {_MAX_SAMPLES} of them. "
+            "Remedy: split them"
         )
     if not np.issubdtype(samples.dtype, np.integer):
         raise FrameError(
@@ -144,6 +135,7 @@ class Op(IntEnum):
     GET_SETTINGS = 1
     START = 2
     STOP = 3
+    GET_STATUS = 5
 
 
 class Status(IntEnum):
@@ -196,6 +188,7 @@ _DEVICE_STOP: Final = 0x01
 
 GET_ECG_SETTINGS: Final = bytes([Op.GET_SETTINGS, ECG])
 STOP_ECG: Final = bytes([Op.STOP, ECG])
+GET_STATUS: Final = bytes([Op.GET_STATUS])
 
 
 def start_ecg(rate_hz: int = RATE_HZ, resolution_bits: int = RESOLUTION_BITS) -> bytes:
@@ -305,6 +298,27 @@ def encode_response(response: Response) -> bytes:
     if response.status != Status.SUCCESS:
         return head
     return head + bytes([response.more]) + response.parameters
+
+
+class Activity(IntEnum):
+    """What a measurement type is doing, in the answer to GET_STATUS."""
+
+    NONE = 0
+    STREAMING = 1
+    RECORDING = 2
+    STREAMING_AND_RECORDING = 3
+
+
+def parse_status(parameters: bytes) -> Mapping[int, Activity]:
+    """Return what each measurement type is doing; any bytes are a status."""
+    return {byte & _TYPE_MASK: Activity(byte >> 6) for byte in parameters}
+
+
+def encode_status(activities: Mapping[int, Activity]) -> bytes:
+    """Return the parameters of the answer to GET_STATUS."""
+    return bytes(
+        measurement & _TYPE_MASK | activity << 6 for measurement, activity in activities.items()
+    )
 
 
 def streams_ecg(features: bytes) -> bool:

@@ -99,12 +99,12 @@ class _Client(BaseBleakClient):
         return self._connection is not None
 
     async def connect(self, pair: bool = False, **_options: Any) -> None:
-        if pair:
-            raise NotImplementedError("the simulated link does not pair")
         self._connection = await self._answered(
             self.central.connect(Address(self.address), timeout=self._timeout)
         )
         self._connection.on("disconnection", self._on_disconnection)
+        if pair:
+            await self.pair()
         peer = Peer(self._connection)
         await self._answered(peer.request_mtu(_MTU))
         await self._answered(peer.discover_all())  # type: ignore[no-untyped-call]
@@ -117,7 +117,9 @@ class _Client(BaseBleakClient):
             await self._answered(self._connection.disconnect())
 
     async def pair(self, *_args: Any, **_options: Any) -> None:
-        raise NotImplementedError("the simulated link does not pair")
+        if self._connection is None:
+            raise BleakError("not connected")
+        await self._answered(self._connection.pair())
 
     async def unpair(self) -> None:
         raise NotImplementedError("the simulated link does not pair")
@@ -173,16 +175,24 @@ class _Client(BaseBleakClient):
         )
 
     async def _answered(self, request: Awaitable[T]) -> T:
-        """Await a request; bumble cancels the pending one when the link goes down."""
+        """Await a request; bumble cancels the pending one when the link goes down.
+
+        A cancellation that meets the answer is kept: bumble waits by ``asyncio.wait_for``, which
+        loses it in that case before Python 3.12.
+        """
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task else 0
         try:
-            return await request
+            answer = await request
         except BaseBumbleError as error:
             raise BleakError(str(error)) from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
             if self.is_connected or (task is not None and task.cancelling()):
                 raise
             raise BleakError("disconnected before the device answered") from None
+        if task is not None and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError
+        return answer
 
     def _on_disconnection(self, _reason: int) -> None:
         self._connection = None

@@ -1,22 +1,19 @@
 """A simulated Polar H10 in process: microvolts in, PMD notifications out, on an injected clock."""
 
-import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from leadlab_bridge.devices import polar_pmd as pmd
-from leadlab_bridge.errors import DeviceError
 from leadlab_bridge.simulated.faults import Faults
-from leadlab_bridge.timing import Clock, SystemClock
+from leadlab_bridge.simulated.player import Chunk, Player
+from leadlab_bridge.timing import Clock
 
 SAMPLES_PER_FRAME: Final = 73
 
 
-class SimulatedStrap:
+class SimulatedStrap(Player):
     """A strap worn by a recording.
 
     Parameters
@@ -26,14 +23,8 @@ class SimulatedStrap:
     rate_hz
         True rate at which they are sent. The strap announces 130 Hz whatever it is, as a real one
         does that is off by up to 2 %; resample other recordings first.
-    clock
-        Host clock that paces the notifications; real time by default.
-    frame_sizes
-        Samples in each frame, used in turn.
-    loop
-        Begin again at the end of the recording, or end the stream there.
-    faults
-        What goes wrong on the way.
+    clock, frame_sizes, loop, faults
+        See :class:`Player`.
     """
 
     def __init__(
@@ -46,63 +37,15 @@ class SimulatedStrap:
         loop: bool = True,
         faults: Faults | None = None,
     ) -> None:
-        self._samples_uv = np.array(samples_uv)
-        if self._samples_uv.ndim != 1 or self._samples_uv.size == 0:
-            raise ValueError(
-                f"samples_uv has shape {self._samples_uv.shape}; it must be (n,), n > 0"
-            )
-        if not rate_hz > 0:
-            raise ValueError(f"rate_hz is {rate_hz}; it must be above 0")
-        self._rate_hz = rate_hz
-        self._clock = clock or SystemClock()
-        self._frame_sizes = tuple(frame_sizes)
-        self._loop = loop
-        self._faults = faults or Faults()
+        super().__init__(
+            samples_uv, rate_hz, _encode, frame_sizes, clock=clock, loop=loop, faults=faults
+        )
 
     @property
     def frame_bytes(self) -> int:
         """Size of the largest notification."""
-        return pmd.frame_bytes(max(self._frame_sizes))
+        return pmd.frame_bytes(max(self.frame_sizes))
 
-    async def notifications(self) -> AsyncIterator[bytes]:
-        """Yield PMD notifications as they become due, from the recording's start on every call.
 
-        Raises
-        ------
-        DeviceError
-            The scripted loss of the link.
-        """
-        faults, clock = self._faults, self._clock
-        start_s = clock.now()
-        held: list[bytes] = []
-        for number, (stop, frame) in enumerate(self._frames()):
-            if number == faults.stall_at:
-                await asyncio.Event().wait()
-            await clock.sleep(start_s + stop / self._rate_hz - clock.now())
-            if number == faults.disconnect_at:
-                raise DeviceError(
-                    f"the simulated strap disconnected at frame {number}, as scripted"
-                )
-            arriving = [frame] * faults.copies(number)
-            if number in faults.swapped:
-                held += arriving
-                continue
-            for data in arriving + held:
-                yield data
-            held.clear()
-
-    def _frames(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each frame with the count of samples up to its end."""
-        start = epoch = 0
-        for number, size in enumerate(itertools.cycle(self._frame_sizes)):
-            stop = start + size
-            if not self._loop:
-                stop = min(stop, self._samples_uv.size)
-                if start == stop:
-                    return
-            if number == self._faults.clock_reset_at:
-                epoch = start
-            samples_uv = self._samples_uv.take(range(start, stop), mode="wrap")
-            time_ns = pmd.CLOCK_START_NS + round((stop - epoch) / self._rate_hz * 1e9)
-            yield stop, pmd.encode_ecg(samples_uv, time_ns)
-            start = stop
+def _encode(chunk: Chunk) -> tuple[bytes]:
+    return (pmd.encode_ecg(chunk.samples_uv, pmd.CLOCK_START_NS + round(chunk.time_s * 1e9)),)

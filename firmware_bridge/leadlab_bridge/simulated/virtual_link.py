@@ -1,9 +1,9 @@
-"""A Bluetooth link in memory: a simulated H10 and the bleak backends that find it.
+"""A Bluetooth link in memory: a simulated wearable and the bleak backends that find it.
 
 Real GATT, ATT, L2CAP and HCI, no radio, no kernel, no root::
 
     async with virtual_link(SimulatedStrap(samples_uv)) as link:
-        device = await BleakScanner.find_device_by_name(link.name, backend=link.scanner)
+        device = await BleakScanner.find_device_by_address(link.address, backend=link.scanner)
         async with BleakClient(device, backend=link.client) as client:
             ...
 """
@@ -22,8 +22,10 @@ from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink
 
 from leadlab_bridge.simulated.bleak_bumble import backends
-from leadlab_bridge.simulated.gatt_h10 import GattH10
+from leadlab_bridge.simulated.gatt_server import GattServer
+from leadlab_bridge.simulated.h10 import H10, NAME
 from leadlab_bridge.simulated.strap import SimulatedStrap
+from leadlab_bridge.simulated.wearable import Wearable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +34,50 @@ class VirtualLink:
 
     Attributes
     ----------
+    wearable
+        The simulated device.
     peripheral
-        The simulated H10.
+        Its radio.
     scanner, client
         Backends to hand to ``BleakScanner`` and ``BleakClient``.
     """
 
-    peripheral: GattH10
+    wearable: Wearable
+    peripheral: GattServer
     scanner: type[BaseBleakScanner]
     client: type[BaseBleakClient]
     _air: LocalLink
     _controller: Controller
 
+    @property
+    def address(self) -> str:
+        """Radio address of the wearable."""
+        return self.peripheral.address
+
     def vanish(self) -> None:
-        """Take the peripheral out of reach: silence, and nobody is told."""
-        self.peripheral.stop_streaming()
+        """Take the wearable out of reach: silence, and nobody is told."""
+        self.wearable.detach()
         self._air.remove_controller(self._controller)
 
 
 @asynccontextmanager
 async def virtual_link(
-    strap: SimulatedStrap, name: str = "Polar H10 A1B2C3D4"
+    wearable: Wearable | SimulatedStrap, name: str = NAME
 ) -> AsyncIterator[VirtualLink]:
-    """Put a simulated H10 on the air together with a central that can reach it."""
+    """Put a simulated wearable on the air together with a central that can reach it.
+
+    Parameters
+    ----------
+    wearable
+        The device; a strap alone is worn by an H10 of this ``name``.
+    """
+    if isinstance(wearable, SimulatedStrap):
+        wearable = H10(wearable, name)
     air = LocalLink()  # type: ignore[no-untyped-call]
     controller = Controller("peripheral", link=air)
-    peripheral = GattH10(_host(controller), strap, name)
+    peripheral = GattServer(
+        _host(controller), wearable, vanish=lambda: air.remove_controller(controller)
+    )
     central = Device(
         name="central",
         address=Address.generate_static_address(),
@@ -66,7 +86,7 @@ async def virtual_link(
     await central.power_on()
     await peripheral.start()
     try:
-        yield VirtualLink(peripheral, *backends(central), air, controller)
+        yield VirtualLink(wearable, peripheral, *backends(central), air, controller)
     finally:
         await peripheral.close()
         await central.power_off()
