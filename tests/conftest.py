@@ -11,6 +11,8 @@ REQUIRED = {name for name in os.environ.get("LEADLAB_REQUIRE", "").split(",") if
 
 # Two torch processes of two threads slow each other a hundredfold on two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A developer's pins and trusted keys are not the tests' business.
+os.environ["LEADLAB_CONFIG_DIR"] = str(ROOT / "build" / "no-settings")
 
 
 def need(name: str, present: bool, remedy: str) -> None:

@@ -46,7 +46,7 @@ class CaptureWriter:
     Parameters
     ----------
     path
-        File to make; it must not exist.
+        File to make; it must not exist. It goes again if nothing is written.
     max_bytes
         Size at which it stops writing.
     clock
@@ -90,6 +90,8 @@ class CaptureWriter:
         with suppress(OSError):
             self.sync()
         self._file.close()
+        if self._bytes == 0:  # no device was found
+            self._path.unlink(missing_ok=True)
 
     def opened(self, name: str, driver: str, services: Services) -> None:
         """Write what the device showed."""

@@ -17,7 +17,8 @@ from bleak.backends.scanner import BaseBleakScanner
 from leadlab_bridge.devices import driver_for
 from leadlab_bridge.devices.base import deadline
 from leadlab_edge.errors import SourceError
-from leadlab_edge.scan import bluetooth, find, printable
+from leadlab_edge.printable import printable
+from leadlab_edge.scan import bluetooth, find
 
 if TYPE_CHECKING:
     from leadlab_edge.bluez_agent import Person

@@ -4,7 +4,6 @@ Imports bleak: load this module where Bluetooth is meant, not before.
 """
 
 import asyncio
-import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from bleak.backends.scanner import BaseBleakScanner
 
 from leadlab_bridge.devices import driver_for
 from leadlab_edge.errors import SourceError
+from leadlab_edge.printable import printable
 
 NO_RADIO: Final = (
     "plug in or switch on a Bluetooth adapter, start its service (Linux: systemctl start "
@@ -116,19 +116,6 @@ async def _listening(
             f"the Bluetooth adapter did not answer within {timeout_s + _ADAPTER_S:g} s. "
             f"Remedy: {NO_RADIO}"
         ) from None
-
-
-def printable(name: str) -> str:
-    r"""Escape what could steer a terminal: control, format (bidirectional) and line characters.
-
-    Any device in reach chooses its own name. ``"H10\x1b[31m"`` becomes ``r"H10\x1b[31m"``.
-    """
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char)[0] == "C" or unicodedata.category(char) in ("Zl", "Zp")
-        else char
-        for char in name
-    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tiny_pack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadlab_edge.errors import PackError
+from leadlab_edge.errors import PackError, RuntimeMissing
 from leadlab_edge.indicators import Indicator
 from leadlab_edge.pack import (
     Calibration,
@@ -18,13 +18,12 @@ from leadlab_edge.pack import (
     Manifest,
     ModelFile,
     PackModel,
-    read_golden,
     read_pack,
     write_golden,
     write_pack,
 )
 from leadlab_edge.pack.canonical import decode_zip, encode_zip
-from leadlab_edge.pack.reader import MEMBER_ORDER
+from leadlab_edge.pack.reader import MAX_MEMBERS, in_file_order
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def pack_bytes(tmp_path_factory):
 
 def repacked(pack_bytes, **changes):
     """Return a canonical file whose manifest has other top-level values."""
-    members = decode_zip(pack_bytes)
+    members = decode_zip(pack_bytes, MAX_MEMBERS)
     table = json.loads(members["manifest.json"]) | changes
     text = json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return encode_zip(members | {"manifest.json": text.encode() + b"\n"})
@@ -55,7 +54,8 @@ def test_a_pack_comes_back_as_it_was_written(tmp_path):
     pack = tiny_pack.tiny_pack(tmp_path)
     members = tiny_pack.members()
     assert pack.members == members
-    assert list(pack.members) == [name for name in MEMBER_ORDER if name in members]
+    order = ["model.int8.onnx", "model.fp32.tflite", "golden.npz", "card.md"]
+    assert list(pack.members) == order
     assert dataclasses.replace(pack.manifest, members={}) == tiny_pack.manifest()
 
 
@@ -111,7 +111,8 @@ def test_a_full_size_pack_is_small(tmp_path):
         for i in range(108)
     )
     golden = write_golden(
-        np.zeros((4, 1344), np.float32), {"model.int8.onnx": np.zeros((4, 108), np.float32)}
+        np.zeros((4, tiny_pack.N_SAMPLES), np.float32),
+        dict.fromkeys(("model.int8.onnx", "model.fp32.tflite"), np.zeros((4, 108), np.float32)),
     )
     members = tiny_pack.members() | {"golden.npz": golden}
     manifest = tiny_pack.manifest(indicators=indicators)
@@ -129,13 +130,13 @@ def test_every_changed_byte_is_refused(pack_bytes):
             changed = bytearray(pack_bytes)
             changed[position] ^= flip
             with pytest.raises(PackError):
-                decode_zip(bytes(changed))
+                decode_zip(bytes(changed), MAX_MEMBERS)
 
 
 def test_every_truncation_and_any_appendix_is_refused(tmp_path, pack_bytes):
     for length in range(len(pack_bytes)):
         with pytest.raises(PackError):
-            decode_zip(pack_bytes[:length])
+            decode_zip(pack_bytes[:length], MAX_MEMBERS)
     for appendix in (b"\0", b"PK\x05\x06", pack_bytes):
         with pytest.raises(PackError):
             read_bytes(tmp_path, pack_bytes + appendix)
@@ -155,13 +156,13 @@ def test_nothing_damaged_gets_past_read_pack(tmp_path, pack_bytes):
 def test_arbitrary_bytes_are_refused(data):
     if data != encode_zip({}):
         with pytest.raises(PackError):
-            decode_zip(data)
+            decode_zip(data, MAX_MEMBERS)
 
 
 def test_another_writer_is_refused(tmp_path, pack_bytes):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in decode_zip(pack_bytes).items():
+        for name, data in decode_zip(pack_bytes, MAX_MEMBERS).items():
             archive.writestr(name, data)
     with pytest.raises(PackError, match="not canonical"):
         read_bytes(tmp_path, buffer.getvalue())
@@ -177,18 +178,18 @@ def test_another_writer_is_refused(tmp_path, pack_bytes):
         (lambda m: m | {"model.fp32.onnx": b""}, "order must be"),
         (lambda m: {k: v for k, v in m.items() if k != "manifest.json"}, "manifest"),
         (lambda _: {}, "manifest"),
-        (lambda _: {str(i): b"" for i in range(17)}, "more than 16 members"),
+        (lambda _: {str(i): b"" for i in range(41)}, "more than 40 members"),
     ],
 )
 def test_canonical_files_with_the_wrong_members(tmp_path, pack_bytes, edit, message):
     with pytest.raises(PackError, match=message):
-        read_bytes(tmp_path, encode_zip(edit(decode_zip(pack_bytes))))
+        read_bytes(tmp_path, encode_zip(edit(decode_zip(pack_bytes, MAX_MEMBERS))))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": "2.0"}, "schema is '2.0'; this leadlab reads 1.0. Update leadlab"),
+        ({"schema_version": "2.0"}, "schema is '2.0'; this leadlab reads 1.1. Update leadlab"),
         ({"schema_version": None}, "schema is None"),
         ({"licens": "MIT"}, "licens is not a known name; did you mean licence?"),
         ({"lead": 2}, "lead is 2; it must be text"),
@@ -239,6 +240,44 @@ def test_a_huge_manifest_is_refused(tmp_path):
         read_bytes(tmp_path, data)
 
 
+def test_a_newer_minor_version_is_read_without_what_it_adds(tmp_path, pack_bytes):
+    table = json.loads(decode_zip(pack_bytes, MAX_MEMBERS)["manifest.json"])
+    spec = table["input"] | {"jitter": 3}
+    models = [model | {"opset": 20} for model in table["models"]]
+    columns = [*table["indicators"]["columns"], "loinc"]
+    rows = [[*row, "x"] for row in table["indicators"]["rows"]]
+    newer = repacked(
+        pack_bytes,
+        schema_version="1.99",
+        region="EU",
+        input=spec,
+        models=models,
+        indicators={"columns": columns, "rows": rows},
+    )
+    read = read_bytes(tmp_path, newer).manifest
+    expected = dataclasses.replace(read, schema_version="1.1")
+    assert expected == tiny_pack.tiny_pack(tmp_path).manifest
+    with pytest.raises(PackError, match="region is not a known name"):
+        read_bytes(tmp_path, repacked(pack_bytes, region="EU"))
+
+
+def test_a_pack_of_schema_1_0_is_still_read(tmp_path, pack_bytes):
+    table = json.loads(decode_zip(pack_bytes, MAX_MEMBERS)["manifest.json"])
+    new = ("unresampled_tolerance", "unresampled_auroc_change")
+    old = {key: value for key, value in table["input"].items() if key not in new}
+    models = [{k: v for k, v in model.items() if k != "rate_hz"} for model in table["models"]]
+    read = read_bytes(
+        tmp_path, repacked(pack_bytes, schema_version="1.0", input=old, models=models)
+    )
+    assert read.manifest.input == InputSpec(10.0, 108, 4)
+
+
+@pytest.mark.parametrize("version", ["1", "1.x", "01.1.1", "-1.0", "1.0.0", "one", 2, "1.99999"])
+def test_versions_that_are_none(tmp_path, pack_bytes, version):
+    with pytest.raises(PackError, match="pack schema is"):
+        read_bytes(tmp_path, repacked(pack_bytes, schema_version=version))
+
+
 def test_size_is_checked_before_reading(tmp_path, pack_bytes):
     size = len(pack_bytes)
     assert read_bytes(tmp_path, pack_bytes, max_bytes=size)
@@ -267,28 +306,32 @@ def test_the_writer_refuses_what_the_reader_would(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- golden vectors -------------------------------------------------------------------------
+def test_models_are_ordered_by_rate_then_precision_then_format():
+    order = ["manifest.json", "model.int8.tflite", "model.int8.onnx", "model.dynamic.tflite"]
+    order += ["model.fp16.onnx", "model.fp32.tflite", "model.int8.62.5hz.tflite"]
+    order += ["model.int8.250hz.tflite", "model.fp32.250hz.onnx", "golden.npz", "card.md"]
+    assert list(in_file_order(dict.fromkeys(reversed(order), b""))) == order
 
 
-def test_golden_vectors_come_back_and_are_deterministic():
-    logits = {"b": np.ones((2, 3), np.float64), "a": np.zeros((2, 3), np.float32)}
-    data = write_golden(tiny_pack.WINDOWS, logits)
-    assert data == write_golden(tiny_pack.WINDOWS.copy(), dict(reversed(logits.items())))
-    golden = read_golden(data)
-    np.testing.assert_array_equal(golden.raw_mv, tiny_pack.WINDOWS)
-    assert list(golden.logits) == ["a", "b"]
-    np.testing.assert_array_equal(golden.logits["b"], logits["b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../model.int8.onnx", "/etc/passwd", "model.int8.onnx/", "sub/card.md", "card.md\\x"),
+        *("C:card.md", "CARD.MD", "model.int8.pt", "model.int4.onnx", "model.int8.0hz.onnx"),
+        *("model.int8.007hz.onnx", "model.int8.1e3hz.onnx", "model.int8.onnx\0", "", "golden.npy"),
+    ],
+)
+def test_no_other_name_is_a_member(tmp_path, pack_bytes, name):
+    members = decode_zip(pack_bytes, MAX_MEMBERS)
+    with pytest.raises(PackError, match="is not one of"):
+        read_bytes(tmp_path, encode_zip(members | {name: b"x"}))
 
 
-def test_golden_files_with_other_content_are_refused():
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.array([[{}]], dtype=object), allow_pickle=True)
-    pickled = encode_zip({"raw_mv.npy": buffer.getvalue()})
-    for data in (pickled, encode_zip({"raw_mv.npy": b"x"}), encode_zip({})):
-        with pytest.raises(PackError, match=r"golden\.npz"):
-            read_golden(data)
-    with pytest.raises(PackError, match="one row of logits per window"):
-        read_golden(write_golden(tiny_pack.WINDOWS, {"a": np.zeros((1, 3), np.float32)}))
+@pytest.mark.parametrize(("name", "limit"), [("card.md", 2**20), ("golden.npz", 2**24)])
+def test_oversize_members_are_refused(tmp_path, name, limit):
+    members = tiny_pack.members() | {name: bytes(limit + 1)}
+    with pytest.raises(PackError, match=f"{name} has {limit + 1} bytes; the limit is {limit}"):
+        write_pack(tmp_path / "x", tiny_pack.manifest(), members)
 
 
 # --- loading --------------------------------------------------------------------------------
@@ -321,7 +364,10 @@ def test_verify_golden_sees_a_wrong_model(tmp_path):
 
 def test_a_model_that_does_not_match_its_manifest_is_refused(tmp_path):
     manifest = tiny_pack.manifest(indicators=tiny_pack.INDICATORS[:2])
-    write_pack(tmp_path / "x.leadpack", manifest, tiny_pack.members())
+    logits = dict.fromkeys((model.file for model in manifest.models), np.zeros((2, 2), np.float32))
+    golden = write_golden(tiny_pack.WINDOWS, logits)
+    members = tiny_pack.members() | {"golden.npz": golden}
+    write_pack(tmp_path / "x.leadpack", manifest, members)
     with pytest.raises(PackError, match=r"gives \(None, 3\); the manifest says \(1, 2\)"):
         read_pack(tmp_path / "x.leadpack").load()
 
@@ -365,3 +411,24 @@ def test_a_full_network_is_filtered_before_it_runs(tmp_path):
     write_pack(tmp_path / "x.leadpack", manifest, members)
     pack = read_pack(tmp_path / "x.leadpack")
     assert pack.verify_golden(pack.load()) < 1e-3
+
+
+def test_a_full_network_without_scipy_names_the_extra(tmp_path, monkeypatch):
+    n_samples = 5000
+    manifest = tiny_pack.manifest(
+        input=InputSpec(500.0, n_samples),
+        front_end="ecgfounder_v1",
+        models=(ModelFile.of("onnx", "fp32"),),
+    )
+    weights = np.zeros((3, n_samples), np.float32)
+    golden = write_golden(weights[:1], {"model.fp32.onnx": np.zeros((1, 3), np.float32)})
+    model = tiny_pack.onnx_bytes(weights.tobytes(), n_samples)
+    members = {"model.fp32.onnx": model, "golden.npz": golden, "card.md": b""}
+    write_pack(tmp_path / "x.leadpack", manifest, members)
+
+    def no_scipy(_):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    monkeypatch.setattr("leadlab_edge.pack.model.ecgfounder_v1", no_scipy)
+    with pytest.raises(RuntimeMissing, match=r"needs scipy.*pip install 'leadlab\[teacher\]'"):
+        read_pack(tmp_path / "x.leadpack").load()

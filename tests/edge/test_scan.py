@@ -12,7 +12,8 @@ from virtual_clock import VirtualClock
 from leadlab_bridge.simulated.strap import SimulatedStrap
 from leadlab_bridge.simulated.virtual_link import virtual_link
 from leadlab_edge.errors import SourceError
-from leadlab_edge.scan import FoundDevice, printable, scan
+from leadlab_edge.printable import printable
+from leadlab_edge.scan import FoundDevice, scan
 
 STRAP = SimulatedStrap(np.zeros(73, np.int32), clock=VirtualClock())
 

@@ -47,6 +47,11 @@ VERBS = {
     ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
     "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
+    "bench": Verb(
+        "leadlab_edge.cli.bench:bench",
+        "Measure a pack on this machine's runtimes; pin the fastest.",
+    ),
+    "pack": Verb("leadlab_edge.cli.pack:pack", "Inspect, verify and sign packs."),
     "firmware": Verb(
         "leadlab_edge.cli.firmware:firmware",
         "Write C: the open profile's headers, a pack's model.",

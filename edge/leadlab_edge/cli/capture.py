@@ -51,7 +51,8 @@ def capture(device: str, out: Path | None, seconds: float | None, max_mb: float)
         except KeyboardInterrupt:
             pass
         finally:
-            click.echo(_describe(writer, source, out))
+            if writer.notifications:
+                click.echo(_describe(writer, source, out))
 
 
 async def _record(source: "BleSource", writer: CaptureWriter, seconds: float | None) -> None:

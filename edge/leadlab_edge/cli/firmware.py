@@ -7,7 +7,7 @@ import click
 
 from leadlab_bridge.firmware_model import FirmwareModel, FirmwareOutput, model_to_c
 from leadlab_edge.errors import PackError
-from leadlab_edge.pack import ModelFile, Pack, demo_pack, read_pack
+from leadlab_edge.pack import ModelFile, Pack, demo_pack, read_trusted_pack
 
 # Where export notes TFLite Micro's arena for the int8 file, in bytes.
 ARENA_KEY = "int8.tflite.arena_bytes"
@@ -70,7 +70,7 @@ def model(pack_path: Path | None, out: Path, name: str | None, n_golden: int) ->
     NAME_model.h and NAME_model.c hold the model, its labels and thresholds, golden windows, and a
     self-test to run once on the device.
     """
-    pack = read_pack(pack_path) if pack_path else demo_pack()
+    pack = read_trusted_pack(pack_path)[0] if pack_path else demo_pack()
     for file, text in model_to_c(_firmware_model(pack, name, n_golden)).items():
         _write(out / file, text)
 

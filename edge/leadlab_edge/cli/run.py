@@ -3,15 +3,17 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from leadlab_bridge.timing import Clock, SystemClock
 from leadlab_edge.config import load_settings
 from leadlab_edge.errors import ConfigError, SourceError
-from leadlab_edge.pack import Pack, demo_pack, read_pack
+from leadlab_edge.pack import Pack, demo_pack, read_trusted_pack
+from leadlab_edge.pack.manifest import Precision
 from leadlab_edge.pipeline import PipelineSettings
+from leadlab_edge.printable import printable
 from leadlab_edge.session import SessionLimits, SessionSummary, run_session
 from leadlab_edge.sinks.base import Sink
 from leadlab_edge.sources.base import Source, SourceInfo
@@ -57,7 +59,12 @@ Examples:
 @click.option("--lead", help="Lead of --replay where the file does not say, such as I or II.")
 @click.option("--rate", type=float, help="Sampling rate of --replay in Hz, if it has no times.")
 @click.option("--runtime", help="Pin a runtime: ai_edge_litert, onnxruntime, tflite_runtime.")
-@click.option("--precision", type=click.Choice(["int8", "fp32"]), help="Pin a precision.")
+@click.option("--precision", type=click.Choice(get_args(Precision)), help="Pin a precision.")
+@click.option(
+    "--require-signature",
+    metavar="KEY",
+    help="Run only a pack signed by KEY: a public key, or a file of them.",
+)
 @click.option(
     "--config", metavar="FILE", type=Path, help="TOML with a [pipeline] table (hop_s, ...)."
 )
@@ -66,8 +73,10 @@ def run(**options: Any) -> None:
 
     Choose one source: --device, --replay or --simulate. Ctrl-C stops; what was written stays.
     """
-    pack = read_pack(options["pack_path"]) if options["pack_path"] else demo_pack()
+    pack = _pack(options)
     model = pack.load(options["runtime"], options["precision"])
+    if model.pinned:
+        click.echo(f"{model.runtime}, {model.file.precision}: pinned by leadlab bench", err=True)
     settings = load_settings(PipelineSettings, options["config"] or {}, "pipeline")
     source = _source(options, SystemClock(options["speed"]))
     headless = options["headless"] or not sys.stdout.isatty()
@@ -88,6 +97,16 @@ def run(**options: Any) -> None:
             f"{needed_s:.1f} s, the margins of filter and resampler included. Remedy: record "
             "longer, or score a strip of 10 s with `leadlab.load(pack).predict`"
         )
+
+
+def _pack(options: dict[str, Any]) -> Pack:
+    """Read the pack by the trust rule: say so where nobody vouches for it."""
+    if options["pack_path"] is None:
+        return demo_pack()
+    pack, standing = read_trusted_pack(options["pack_path"], options["require_signature"])
+    if not standing.trusted:
+        click.echo(f"{printable(pack.manifest.name)}: {standing}", err=True)
+    return pack
 
 
 def _source(options: dict[str, Any], clock: Clock) -> Source:

@@ -27,8 +27,11 @@ def encode_zip(members: Mapping[str, bytes]) -> bytes:
     return b"".join(_pieces(members))
 
 
-def decode_zip(data: bytes, max_members: int = 16) -> dict[str, bytes]:
+def decode_zip(data: bytes, max_members: int) -> dict[str, bytes]:
     """Return the members of a canonical zip in file order.
+
+    Needs memory for ``data`` once more, whatever the headers claim: nothing is compressed, and
+    members lie end to end.
 
     Raises
     ------

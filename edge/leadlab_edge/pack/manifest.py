@@ -3,20 +3,24 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from leadlab_edge.config import parse_record
 from leadlab_edge.errors import PackError
 from leadlab_edge.indicators import Indicator
 from leadlab_edge.runtimes import Format
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["int8", "dynamic", "fp16", "fp32"]
+"""Smallest file first. ``dynamic``: int8 weights, float activations."""
 FrontEnd = Literal["in-graph", "ecgfounder_v1"]
+
+_MAJOR, _MINOR = map(int, SCHEMA_VERSION.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,22 @@ class InputSpec:
     """What a model takes: ``n_samples`` of raw millivolts at ``rate_hz``.
 
     ``n_samples`` includes ``margin`` samples on each side of the 10-s body, for the front end.
+
+    Attributes
+    ----------
+    unresampled_tolerance
+        How far off ``rate_hz``, as a share of it, a true rate may be for a host that cannot
+        resample; 0 where that was not tried.
+    unresampled_auroc_change
+        Change of the mean AUROC measured at that tolerance; None where it was not.
     """
 
     rate_hz: float = field(metadata={"min": 1.0, "max": 10_000.0})
     n_samples: int = field(metadata={"min": 1, "max": 1_000_000})
     margin: int = field(default=0, metadata={"min": 0, "max": 100_000})
     unit: Literal["mV"] = "mV"
+    unresampled_tolerance: float = field(default=0.0, metadata={"min": 0.0, "max": 0.1})
+    unresampled_auroc_change: float | None = field(default=None, metadata={"min": -1.0, "max": 1.0})
 
     def __post_init__(self) -> None:
         if 2 * self.margin >= self.n_samples:
@@ -43,22 +57,38 @@ ECGFOUNDER_INPUT = InputSpec(rate_hz=500.0, n_samples=5000)
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One executable form of the model; digests are in ``Manifest.members``."""
+    """One executable form of the model; digests are in ``Manifest.members``.
+
+    Attributes
+    ----------
+    rate_hz
+        None: it takes ``Manifest.input``. Else the one of ``Manifest.other_inputs`` that it takes:
+        the same body under a front end for another rate.
+    """
 
     file: str
     format: Format
     precision: Precision
+    rate_hz: float | None = None
 
     @classmethod
-    def of(cls, format: Format, precision: Precision) -> Self:
+    def of(cls, format: Format, precision: Precision, rate_hz: float | None = None) -> Self:
         """Return the model file of this form under its one legal name."""
-        return cls(f"model.{precision}.{format}", format, precision)
+        return cls(_file_name(format, precision, rate_hz), format, precision, rate_hz)
 
     def __post_init__(self) -> None:
-        if self.file != f"model.{self.precision}.{self.format}":
-            raise PackError(
-                f"model file is {self.file!r}; it must be model.{self.precision}.{self.format}"
-            )
+        legal = _file_name(self.format, self.precision, self.rate_hz)
+        if self.file != legal:
+            raise PackError(f"model file is {self.file!r}; it must be {legal}")
+
+
+def rate_tag(rate_hz: float | None) -> str:
+    """Return what a rate adds to a file's name: ``".250hz"``, nothing for the main input."""
+    return "" if rate_hz is None else f".{rate_hz:g}hz"
+
+
+def _file_name(format: Format, precision: Precision, rate_hz: float | None) -> str:
+    return f"model.{precision}{rate_tag(rate_hz)}.{format}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +140,10 @@ class Manifest:
         One per output of the model, in order.
     lead
         Lead the model was trained on: ``"II"``.
+    input
+        What the model takes. A host that resamples needs no other.
+    other_inputs
+        Further inputs, each with model files of its own, for hosts that cannot resample.
     front_end
         ``"in-graph"``: the graph takes raw millivolts. ``"ecgfounder_v1"``: the host filters first.
     quantization
@@ -123,6 +157,7 @@ class Manifest:
     models: tuple[ModelFile, ...]
     provenance: Provenance
     front_end: FrontEnd = "in-graph"
+    other_inputs: tuple[InputSpec, ...] = ()
     calibration: Calibration = Calibration()
     quantization: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
@@ -136,10 +171,24 @@ class Manifest:
             raise PackError("a pack needs at least one indicator and one model file")
         _refuse_repeats("indicator", [indicator.name for indicator in self.indicators])
         _refuse_repeats("model file", [model.file for model in self.models])
-        if self.front_end == "ecgfounder_v1" and self.input != ECGFOUNDER_INPUT:
+        rates = [spec.rate_hz for spec in self.other_inputs]
+        used = {model.rate_hz for model in self.models} - {None}
+        if used != set(rates):
             raise PackError(
-                f"front end ecgfounder_v1 is defined for {ECGFOUNDER_INPUT}; input is {self.input}"
+                f"other_inputs are for {rates or 'no'} Hz, model files for {used or 'none'};"
+                " each other input needs a model file, and each such file its input"
             )
+        _refuse_repeats("input rate", [f"{rate:g} Hz" for rate in (self.input.rate_hz, *rates)])
+        if self.front_end == "ecgfounder_v1" and (self.input, rates) != (ECGFOUNDER_INPUT, []):
+            raise PackError(
+                f"front end ecgfounder_v1 is defined for {ECGFOUNDER_INPUT} alone;"
+                f" input is {self.input}, others are for {rates or 'no'} Hz"
+            )
+
+    def input_of(self, model: ModelFile) -> InputSpec:
+        """Return what a model file takes."""
+        by_rate = {spec.rate_hz: spec for spec in self.other_inputs}
+        return self.input if model.rate_hz is None else by_rate[model.rate_hz]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -148,7 +197,8 @@ class Manifest:
         Raises
         ------
         PackError
-            Not canonical JSON, a newer schema, or a key or value that the schema does not know.
+            Not canonical JSON, a newer major schema, or a key or value that the schema does not
+            know. Keys that a newer minor version brings are ignored.
         """
         try:
             table = json.loads(data)
@@ -160,8 +210,10 @@ class Manifest:
                 "manifest.json is not canonical JSON (keys sorted, no spaces, newline at the end);"
                 " write packs with leadlab_edge.pack.write_pack"
             )
-        _check_schema(table.get("schema_version"))
+        minor = _check_schema(table.get("schema_version"))
         table["indicators"] = _rows_to_tables(table.get("indicators"))
+        if minor > _MINOR:
+            table = _known_part(cls, table)
         return parse_record(cls, table, error=PackError)
 
     def to_bytes(self) -> bytes:
@@ -190,13 +242,28 @@ def _encode(table: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def _check_schema(version: Any) -> None:
-    major = str(version).partition(".")[0]
-    if major != SCHEMA_VERSION.partition(".")[0]:
+def _check_schema(version: Any) -> int:
+    """Return the minor version; refuse another major."""
+    parts = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", str(version))
+    if parts is None or int(parts[1]) != _MAJOR:
         raise PackError(
             f"pack schema is {version!r}; this leadlab reads {SCHEMA_VERSION}."
             " Update leadlab, or write the pack anew"
         )
+    return int(parts[2])
+
+
+def _known_part(kind: Any, value: Any) -> Any:
+    """Leave out the keys that no field of ``kind`` has, at any depth."""
+    origin, args = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        hints = get_type_hints(kind)
+        return {key: _known_part(hints[key], part) for key, part in value.items() if key in hints}
+    if origin is tuple and isinstance(value, list):
+        return [_known_part(args[0], part) for part in value]
+    if origin is Mapping and isinstance(value, dict):
+        return {key: _known_part(args[1], part) for key, part in value.items()}
+    return value
 
 
 def _rows_to_tables(table: Any) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leadlab_edge.pack.canonical import encode_zip
+from leadlab_edge.pack.golden import read_golden
 from leadlab_edge.pack.manifest import Manifest, Member
-from leadlab_edge.pack.reader import MANIFEST, check_members, in_file_order
+from leadlab_edge.pack.reader import GOLDEN, MANIFEST, check_members, in_file_order
 
 
 def write_pack(path: str | Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
@@ -37,7 +38,8 @@ def write_pack(path: str | Path, manifest: Manifest, members: Mapping[str, bytes
     )
     check_members(manifest, ordered)
     head = manifest.to_bytes()
-    _write_atomically(Path(path), encode_zip({MANIFEST: head, **ordered}))
+    read_golden(ordered[GOLDEN]).check(manifest)
+    write_atomically(Path(path), encode_zip(in_file_order({MANIFEST: head, **ordered})))
     return hashlib.sha256(head).hexdigest()
 
 
@@ -50,7 +52,8 @@ def _version() -> str:
         return "unknown"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` so that a power cut leaves the old or the new, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary_name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(temporary_name)

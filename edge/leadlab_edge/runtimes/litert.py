@@ -10,12 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MODULES = {
-    "ai_edge_litert": "ai_edge_litert.interpreter",
-    "tflite_runtime": "tflite_runtime.interpreter",
-    "tensorflow": "tensorflow.lite",
-}
-
 
 class LitertSession:
     """A TFLite model; meets :class:`leadlab_edge.runtimes.Session`."""
@@ -38,11 +32,17 @@ class LitertSession:
 
 def open_session(model: bytes, runtime: str, threads: int) -> LitertSession:
     """Open a TFLite model on the named package."""
-    module = importlib.import_module(_MODULES[runtime])
+    interpreter_class = _interpreter_class(runtime)
     with _without_chatter():
-        interpreter = module.Interpreter(model_content=model, num_threads=threads)
+        interpreter = interpreter_class(model_content=model, num_threads=threads)
         interpreter.allocate_tensors()
     return LitertSession(interpreter)
+
+
+def _interpreter_class(runtime: str) -> Any:
+    if runtime == "tensorflow":  # only the attribute has it; a module tensorflow.lite is another
+        return importlib.import_module("tensorflow").lite.Interpreter
+    return importlib.import_module(f"{runtime}.interpreter").Interpreter
 
 
 @contextmanager

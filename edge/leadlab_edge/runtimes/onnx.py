@@ -34,6 +34,8 @@ def open_session(model: bytes, _runtime: str, threads: int) -> OnnxSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Never ONNX Runtime's own format, which the pack reader does not look into.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return OnnxSession(session)
 

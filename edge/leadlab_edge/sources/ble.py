@@ -20,7 +20,8 @@ from leadlab_bridge.devices.base import deadline
 from leadlab_bridge.simulated.exchange import Op
 from leadlab_bridge.timing import Clock, SystemClock
 from leadlab_edge.errors import SourceError
-from leadlab_edge.scan import bluetooth, find, printable
+from leadlab_edge.printable import printable
+from leadlab_edge.scan import bluetooth, find
 from leadlab_edge.sources.base import Arrival, Services, SourceInfo
 
 _log = logging.getLogger(__name__)
