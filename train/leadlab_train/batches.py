@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from leadlab_train.errors import TrainingError
 from leadlab_train.inputs import Inputs
+from leadlab_train.streams import Purpose, stream
 from leadlab_train.world import ALONE, World
 
 PREFETCH = 4  # batches that each worker keeps ready
@@ -84,10 +85,10 @@ class RandomCrops(Dataset[Crops]):
         """Return our part of the batch of a step, counted from 0 over all epochs."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            rng = np.random.default_rng((self._seed, epoch))
+            rng = stream(Purpose.ORDER, self._seed, epoch)
             self._inputs = self._inputs_at(epoch)
             self._epoch, self._order = epoch, rng.permutation(self._n)
-        rng = np.random.default_rng((self._seed, epoch, place))
+        rng = stream(Purpose.CROP, self._seed, epoch, place)
         rows = self._order[place * self._batch : (place + 1) * self._batch]
         ours = self._world.part(self._batch)
         windows = self._inputs[rows[ours]]
@@ -122,7 +123,7 @@ def load_ahead(
         num_workers=workers,
         prefetch_factor=PREFETCH if workers else None,
         pin_memory=pin,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=_leave_signals_to_the_parent,
         generator=torch.Generator(),  # else the loader draws from the global one
     )
     try:
@@ -136,6 +137,8 @@ def load_ahead(
         ) from error
 
 
-def _leave_interrupts_to_the_parent(worker: int) -> None:
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ignore what a terminal or a scheduler sends to all processes of a job at once."""
     del worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -10,6 +10,7 @@ from leadlab_train.augment import Augmentation
 from leadlab_train.cohort.store import Cohort
 from leadlab_train.cohort.training import TrainingCohort
 from leadlab_train.cohort.windows import Windows
+from leadlab_train.streams import Purpose, stream
 
 
 class Inputs(Protocol):
@@ -68,14 +69,11 @@ class TrainingInputs:
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """Return windows ``(k, 5000)`` float32 for a slice or an array of ``k`` numbers."""
+        self._cohort.check_files()  # a map of a file that was cut short would end the process
         places = self._windows.take(index)
         raw_mv = self._cohort.read_mv(places.strip, places.start)
         if self._augmentation is not None:
-            seed, epoch = self._key
-            numbers = np.arange(len(self))[index]
-            streams = [
-                np.random.Generator(np.random.Philox(key=[(seed << 32) + epoch, number]))
-                for number in numbers
-            ]
-            raw_mv = self._augmentation(raw_mv, self._cohort.rate_hz, streams)
+            numbers = np.arange(len(self))[index].tolist()
+            rngs = [stream(Purpose.AUGMENTATION, *self._key, number) for number in numbers]
+            raw_mv = self._augmentation(raw_mv, self._cohort.rate_hz, rngs)
         return ecgfounder_v1(raw_mv)

@@ -79,6 +79,10 @@ class Learner(Generic[Model]):
         self.done += 1
         return Step(loss.detach(), gradient)
 
+    def is_finite(self) -> bool:
+        """Tell whether every weight that learns is a number."""
+        return all(bool(parameter.isfinite().all()) for parameter in self._parameters)
+
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that the next step depends on, by name."""
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}

@@ -12,7 +12,7 @@ Any length from 100 samples runs, because the features are a mean over time.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +72,10 @@ class Norm(nn.BatchNorm1d):
     """Batch norm that is always in the state dict and applied only where the network says so."""
 
     applied = True
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; one that does not learn keeps its statistics."""
+        return super().train(mode and self.weight.requires_grad)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(batch, channels, time)``, or hand it on."""

@@ -34,7 +34,7 @@ class FitSettings:
         (Polyak and Juditsky 1992); 0 keeps the last.
     """
 
-    learning_rate: float = field(metadata={"min": 0.0})
+    learning_rate: float = field(metadata={"min": 0.0, "max": 10.0})
     steps: int | None = field(default=None, metadata={"min": 1})
     epochs: int | None = field(default=None, metadata={"min": 1})
     schedule: Literal["cosine", "constant"] = "cosine"

@@ -7,7 +7,6 @@ peak, it errs by 1/512 of one at most.
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +23,13 @@ from leadlab_train.cohort.training import TrainingCohort
 from leadlab_train.cohort.windows import Windows
 from leadlab_train.errors import TrainingError
 from leadlab_train.inputs import Inputs, TrainingInputs
+from leadlab_train.world import ALONE, World
 
 CHUNK: Final = 256
 ROW_BYTES: Final = 2 * N_SAMPLES
-POLL_S: Final = 0.5
 FORMAT: Final = b"ecgfounder_v1 float16"
+
+OnProgress = Callable[[int, int], None]
 
 
 class PreparedInputs:
@@ -61,8 +62,8 @@ def prepare(
     windows: Windows,
     folder: Path,
     workers: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-    writes: bool = True,
+    on_progress: OnProgress | None = None,
+    world: World = ALONE,
 ) -> PreparedInputs:
     """Preprocess windows into a file of ``folder``, or find them there from an earlier run.
 
@@ -75,40 +76,43 @@ def prepare(
         Processes that filter; 0 filters in this one.
     on_progress
         Called with windows done and windows in all.
-    writes
-        False leaves the work to another process and waits for its file.
+    world
+        Its first process does the work, the others wait.
 
     Raises
     ------
     TrainingError
         The disk is too small or refuses, or another process is at work in the folder.
     """
-    path = folder / f"{_name(cohort, windows)}.f16"
-    while not writes and not path.exists():
-        time.sleep(POLL_S)
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock"), timeout=0):
-                _write(partial, TrainingInputs(cohort, windows), workers, on_progress)
-                partial.replace(path)
-        except Timeout as error:
-            raise TrainingError(
-                f"another process prepares {path} at this moment. Remedy: wait for it, or name "
-                "another folder with --cache"
-            ) from error
-        except OSError as error:
-            raise TrainingError(
-                f"{partial} cannot be written: {error}. Remedy: make room or name another folder "
-                "with --cache; what is prepared stays and need not be done again"
-            ) from error
+    path, inputs = folder / f"{_name(cohort, windows)}.f16", TrainingInputs(cohort, windows)
+    world.first(lambda: _require(path, inputs, workers, on_progress))
     return PreparedInputs(path)
 
 
-def _write(
-    path: Path, inputs: Inputs, workers: int, on_progress: Callable[[int, int], None] | None
-) -> None:
+def _require(path: Path, inputs: Inputs, workers: int, on_progress: OnProgress | None) -> None:
+    """Make the file unless it is there and whole."""
+    if path.exists() and path.stat().st_size == len(inputs) * ROW_BYTES:
+        return
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), timeout=0):
+            path.unlink(missing_ok=True)
+            _write(partial, inputs, workers, on_progress)
+            partial.replace(path)
+    except Timeout as error:
+        raise TrainingError(
+            f"another process prepares {path} at this moment. Remedy: wait for it, or name "
+            "another folder with --cache"
+        ) from error
+    except OSError as error:
+        raise TrainingError(
+            f"{partial} cannot be written: {error}. Remedy: make room or name another folder "
+            "with --cache; what is prepared stays and need not be done again"
+        ) from error
+
+
+def _write(path: Path, inputs: Inputs, workers: int, on_progress: OnProgress | None) -> None:
     """Append chunk by chunk: the length of the file tells what is done."""
     n_chunks = -(-len(inputs) // CHUNK)
     done = path.stat().st_size // (CHUNK * ROW_BYTES) if path.exists() else 0

@@ -1,6 +1,6 @@
 """Which windows an epoch reads, and from which blood draw each takes its labels."""
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from leadlab_train.cohort.training import TrainingCohort, TrainingSplit
 from leadlab_train.cohort.windows import Spans, Windows
 from leadlab_train.errors import TrainingError
-
-FIRST_EPOCH: Final = 0
+from leadlab_train.streams import Purpose, stream
 
 
 class WindowPlan(Protocol):
@@ -103,10 +102,10 @@ class DrawnWindows:
         """Return the windows of an epoch, draw by draw."""
         place = np.empty(len(self.draw), np.int64)
         ends = np.cumsum(self._count)
-        key = (self._seed << 32) + (FIRST_EPOCH if self.fixed else epoch)
+        seen = 0 if self.fixed else epoch
         for draw, low, high in zip(self._draws, ends - self._count, ends, strict=True):
-            stream = np.random.Generator(np.random.Philox(key=[key, draw]))
-            place[low:high] = stream.integers(1 << 53, size=high - low)
+            rng = stream(Purpose.PLACE, self._seed, seen, int(draw))
+            place[low:high] = rng.integers(1 << 53, size=high - low)
         return _locate(self._spans, self._edge, self._count, place / (1 << 53), self.draw)
 
 

@@ -1,9 +1,10 @@
 """The processes that train together, as torchrun starts them: one, or many on one or more nodes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,28 @@ class World:
                 "Remedy: put cohort and run on storage that all nodes see under the same path"
             )
 
+    def first(self, work: Callable[[], None]) -> None:
+        """Let the first process do something while the others wait; fail together.
+
+        Raises
+        ------
+        TrainingError
+            It failed, in another process.
+        """
+        failure: Exception | None = None
+        if self.leads:
+            try:
+                work()
+            except Exception as error:
+                failure = error
+        if self.size > 1:
+            said = [failure and str(failure)]
+            dist.broadcast_object_list(said)
+            if said[0] is not None and not self.leads:
+                raise TrainingError(f"the first process failed: {said[0]}")
+        if failure is not None:
+            raise failure
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.size > 1:
@@ -89,6 +112,8 @@ class World:
 
 
 ALONE = World()
+# Others wait while the first prepares millions of windows. A process that dies is noticed at once.
+PATIENCE = timedelta(days=1)
 
 
 @contextmanager
@@ -110,7 +135,7 @@ def join_world(device: torch.device) -> Iterator[World]:
     )
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        dist.init_process_group(backend)
+        dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
             f"process {rank} of {size} could not meet the others: {error}. Remedy: start through "

@@ -88,8 +88,8 @@ class Reader:
         def on_progress(done: int, total: int) -> None:
             self.on_progress(f"filter {what} windows", done, total)
 
-        windows, writes = plan.windows(0), self.world.leads
-        return prepare(self.cohort, windows, self.cache, self.workers, on_progress, writes)
+        windows = plan.windows(0)
+        return prepare(self.cohort, windows, self.cache, self.workers, on_progress, self.world)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from leadlab_train.errors import TrainingError
 from leadlab_train.files import replace_files
 from leadlab_train.recipe import Recipe
+from leadlab_train.run.disk import writing
 
 FORMAT: Final = 1
 PACKAGES: Final = ("leadlab", "torch", "numpy", "scipy", "safetensors", "polars")
@@ -134,9 +135,10 @@ class RunFolder:
         starts.append({"time": datetime.now(UTC).isoformat(), "step": step, **setting})
         record = {"format": FORMAT, "asked": _plain(asked), "starts": starts}
         text = json.dumps(record, indent=2) + "\n"
-        replace_files((self._record, text.encode()))
         recipe = "\n".join(_toml(asdict(asked.recipe))).lstrip() + "\n"
-        replace_files((self.path / "recipe.toml", recipe.encode()))
+        with writing(self.path):
+            replace_files((self._record, text.encode()))
+            replace_files((self.path / "recipe.toml", recipe.encode()))
 
 
 def software() -> dict[str, str]:

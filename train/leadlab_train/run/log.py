@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
-from leadlab_train.errors import TrainingError
 from leadlab_train.files import replace_files
+from leadlab_train.run.disk import writing
 
 Record = dict[str, Any]
 TAGS: Final = {
@@ -31,10 +32,11 @@ class MetricsLog:
         self._path, self._step = folder / "metrics.jsonl", step
         kept = [record for record in read_metrics(folder) if record["step"] <= step]
         lines = "".join(json.dumps(record) + "\n" for record in kept)
-        replace_files((self._path, lines.encode()))
-        self._file = self._path.open("a", encoding="utf-8")
-        # Events of an earlier start beyond this step are hidden, not removed.
-        self._events = SummaryWriter(str(folder), purge_step=step + 1)
+        with writing(self._path):
+            replace_files((self._path, lines.encode()))
+            self._file = self._path.open("a", encoding="utf-8")
+            # Events of an earlier start beyond this step are hidden, not removed.
+            self._events = SummaryWriter(str(folder), purge_step=step + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -45,8 +47,10 @@ class MetricsLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._events.close()
+        # Closing writes what is left; an error that is on its way tells more than a second one.
+        for close in (self._file.close, self._events.close):
+            with suppress(OSError) if error else writing(self._path):
+                close()
 
     def write(self, record: Record) -> None:
         """Append one record.
@@ -56,17 +60,12 @@ class MetricsLog:
         TrainingError
             The disk refuses.
         """
-        try:
+        with writing(self._path):
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise TrainingError(
-                f"{self._path} cannot be written: {error}. Remedy: make room and start again with "
-                "the same command; the run goes on from its last checkpoint"
-            ) from error
-        for name, tag in TAGS.items():
-            if name in record:
-                self._events.add_scalar(tag, record[name], record["step"])
+            for name, tag in TAGS.items():
+                if name in record:
+                    self._events.add_scalar(tag, record[name], record["step"])
 
 
 def read_metrics(folder: Path) -> list[Record]:

@@ -1,14 +1,16 @@
 """The loop of a run: step, record, validate, save."""
 
+import math
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leadlab_bridge.errors import LeadlabError
 from leadlab_train.batches import Crops, RandomCrops, load_ahead
 from leadlab_train.checkpoint import save_weights
 from leadlab_train.cohort.training import TrainingCohort
@@ -18,6 +20,7 @@ from leadlab_train.loss import masked_bce, measured_weight
 from leadlab_train.net1d import Net1D
 from leadlab_train.recipe import Recipe
 from leadlab_train.run.curves import draw_curves
+from leadlab_train.run.disk import writing
 from leadlab_train.run.folder import RunFolder
 from leadlab_train.run.log import MetricsLog
 from leadlab_train.run.options import Options, View
@@ -92,69 +95,93 @@ class Loop:
     def resume(self, tensors: Mapping[str, Tensor], progress: Progress) -> None:
         """Go on from a checkpoint."""
         self._learner.restore(tensors, progress.step)
-        self._pending = [Step(torch.tensor(a), torch.tensor(b)) for a, b in progress.pending]
+        # Every process begins with the mean of all, whose sum is theirs.
+        pending = torch.tensor(progress.pending, dtype=torch.float64).reshape(-1, 2)
+        self._pending = [Step(loss, gradient) for loss, gradient in pending]
         self._progress = progress
 
-    def run(self) -> Progress:
+    def run(self, stop: StopRequest) -> Progress:
         """Train until the end, or until somebody asks to stop; return where the run stands."""
-        parts, options = self._parts, self._options
-        log = MetricsLog(parts.folder.path, self._learner.done) if self._world.leads else None
-        ahead = load_ahead(
-            parts.batches,
-            *(self._learner.done, self._steps, parts.workers),
-            pin=options.device.type == "cuda",
-        )
+        log_steps = self._options.log_steps
+        folder = self._parts.folder.path
+        log = MetricsLog(folder, self._learner.done) if self._world.leads else None
         self._learner.model.train()
-        with StopRequest() as stop, log or nullcontext():
-            for batch in ahead:
-                asked = self._step(batch, stop.asked)
+        with log or nullcontext():
+            for batch in self._batches():
+                asked, due = self._step(batch, stop.asked)
                 done = self._learner.done
-                if done % options.log_steps == 0 or done == self._steps:
+                if done % log_steps == 0 or done == self._steps:
                     self._record(log)
-                validates = self._validates(done)
-                ended = (validates and self._validate(log)) or done == self._steps
-                if ended:
-                    self._finish()
-                if ended or asked or validates or self._is_due():
-                    self._save()
+                with self._off_the_clock():
+                    validates = self._validates(done)
+                    ended = (validates and self._validate(log)) or done == self._steps
+                    if ended:
+                        self._finish()
+                    if ended or asked or validates or due:
+                        self._save()
                 if ended or asked:
                     break
         return self._progress
 
-    def _step(self, batch: Crops, asked: bool) -> bool:
-        """Take a step; return whether any process has been asked to stop."""
+    def _batches(self) -> Iterator[Crops]:
+        """Yield what is left to learn from. Where it cannot be read, save what was learned."""
+        parts, done = self._parts, self._learner.done
+        pin = self._options.device.type == "cuda"
+        try:
+            parts.cohort.check_files()
+            yield from load_ahead(parts.batches, done, self._steps, parts.workers, pin)
+        except LeadlabError:
+            if self._world.size == 1 and self._learner.done > done:
+                with suppress(LeadlabError):
+                    self._save()
+            raise
+
+    def _step(self, batch: Crops, asked: bool) -> tuple[bool, bool]:
+        """Take a step; return whether to stop, and whether to save, as all processes see it."""
         if self._learner.done % self._parts.batches.steps_per_epoch == 0:
             self._parts.cohort.check_files()
         measured = measured_weight(batch.labels, self._parts.weights)
-        total, stops = self._world.sum(measured, asked)
+        due = self._world.leads and time.monotonic() - self._saved_s >= self._options.checkpoint_s
+        total, stops, dues = self._world.sum(measured, asked, due)
         device = self._options.device
         on_device = Crops(*(part.to(device, non_blocking=True) for part in batch))
         loss = SharedLoss(self._parts.weights, total, self._world.size)
         self._pending.append(self._learner.step(on_device, loss))
-        return stops > 0
+        return stops > 0, dues > 0
 
     def _record(self, log: MetricsLog | None) -> None:
         """Write what the steps since the last record came to."""
-        self._require_finite()
         done, settings = self._learner.done, self._learner.settings
-        loss = float(np.mean([float(step.loss) for step in self._pending]))
-        gradient = float(np.mean([float(step.gradient) for step in self._pending]))
-        (loss,) = (total / self._world.size for total in self._world.sum(loss))
-        now_s = time.monotonic()
-        rate = len(self._pending) * self._parts.recipe.windows.batch / (now_s - self._recorded_s)
-        self._pending, self._recorded_s = [], now_s
+        losses, gradients = zip(*self._shared_pending(), strict=True)
+        loss = float(np.mean(losses))
+        seconds = time.monotonic() - self._recorded_s
+        rate = len(losses) * self._parts.recipe.windows.batch / seconds
+        self._pending, self._recorded_s = [], time.monotonic()
         if log is not None:
             log.write(
                 {
                     "step": done,
                     "epoch": done / self._parts.batches.steps_per_epoch,
                     "loss": loss,
-                    "gradient": gradient,
+                    "gradient": float(np.mean(gradients)),
                     "learning_rate": settings.learning_rate_at(done - 1),
                     "windows_per_s": round(rate, 1),
                 }
             )
         self._view.step(done, self._steps, loss)
+
+    def _shared_pending(self) -> tuple[tuple[float, float], ...]:
+        """Return loss and gradient norm of the steps since the last record, over all processes."""
+        first = self._learner.done - len(self._pending)
+        pending = [(float(loss), float(gradient)) for loss, gradient in self._pending]
+        for step, (loss, gradient) in enumerate(pending, start=first):
+            require_finite("loss", loss, step, self._learner.settings)
+            require_finite("gradient", gradient, step, self._learner.settings)
+        losses = self._world.sum(*(loss for loss, _ in pending))
+        return tuple(
+            (loss / self._world.size, gradient)
+            for loss, (_, gradient) in zip(losses, pending, strict=True)
+        )
 
     def _validates(self, done: int) -> bool:
         select = self._parts.recipe.select
@@ -207,24 +234,29 @@ class Loop:
             }
             save_weights(self._parts.folder.best, self._learner.result, about)
 
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._saved_s >= self._options.checkpoint_s
-
     def _save(self) -> None:
         """Write where the run stands. Every process does its sums; the first one writes."""
         self._require_finite()
-        pending = tuple((float(loss), float(gradient)) for loss, gradient in self._pending)
+        pending = self._shared_pending()
         self._progress = replace(self._progress, step=self._learner.done, pending=pending)
         if self._world.leads:
             save_state(self._parts.folder.last, self._learner.state(), self._progress)
         self._saved_s = time.monotonic()
 
     def _require_finite(self) -> None:
-        first = self._learner.done - len(self._pending)
-        for place, (loss, gradient) in enumerate(self._pending):
-            for what, value in (("loss", loss), ("gradient", gradient)):
-                require_finite(what, float(value), first + place, self._learner.settings)
+        """Stop before weights that are no numbers are scored or saved."""
+        if not self._learner.is_finite():
+            require_finite("largest weight", math.inf, self._learner.done, self._learner.settings)
+
+    @contextmanager
+    def _off_the_clock(self) -> Iterator[None]:
+        """Leave what happens inside out of the windows per second."""
+        begin_s = time.monotonic()
+        yield
+        self._recorded_s += time.monotonic() - begin_s
 
     def _draw(self) -> None:
         simulated = " (simulated cohort)" if self._parts.cohort.simulated else ""
-        draw_curves(self._parts.folder.path, f"{self._parts.folder.path.name}{simulated}")
+        folder = self._parts.folder.path
+        with writing(folder / "curves.png"):
+            draw_curves(folder, f"{folder.name}{simulated}")

@@ -45,6 +45,11 @@ class Selection:
         ours = self._world.part(n)
         logits = predict(model, _Part(self._inputs, ours), autocast=autocast)
         logits = self._world.gather(logits, n)
+        if not np.isfinite(logits).all():
+            raise TrainingError(
+                f"{np.count_nonzero(~np.isfinite(logits))} of {logits.size} logits of validation "
+                "windows are not finite; lower the learning rate or clip the gradient"
+            )
         return float(auroc(logits[:, self.counted], self._labels[:, self.counted]).mean())
 
 

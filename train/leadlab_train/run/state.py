@@ -11,8 +11,9 @@ import safetensors.torch
 from torch import Tensor
 
 from leadlab_edge.config import parse_record
-from leadlab_train.errors import CheckpointError, TrainingError
+from leadlab_train.errors import CheckpointError
 from leadlab_train.files import replace_files
+from leadlab_train.run.disk import writing
 
 KEY: Final = "progress"
 
@@ -53,13 +54,8 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], progress: Progress) ->
     """
     whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(whole, {KEY: json.dumps(asdict(progress))})
-    try:
+    with writing(path):
         replace_files((path, data))
-    except OSError as error:
-        raise TrainingError(
-            f"{path} ({len(data) / 1e6:.0f} MB) cannot be written: {error}. Remedy: make room and "
-            "start again with the same command; the run goes on from its last checkpoint"
-        ) from error
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], Progress]:

@@ -8,6 +8,10 @@ from typing import Any, Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # schedulers send SIGTERM some time before SIGKILL
 
 
+class Stopped(Exception):
+    """Somebody asked to stop before there was anything to save."""
+
+
 class StopRequest:
     """Whether somebody has asked this process to stop.
 

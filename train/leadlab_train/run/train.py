@@ -27,6 +27,7 @@ from leadlab_train.run.model import new_model
 from leadlab_train.run.options import Options, View
 from leadlab_train.run.selection import Selection
 from leadlab_train.run.state import Progress, load_state
+from leadlab_train.run.stop import Stopped, StopRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +90,16 @@ def train(
     run, seen = RunFolder(folder), TrainingCohort(cohort)
     sha256 = weights.sha256 if weights else None
     asked = Asked(recipe, seen.content_sha256, seen.simulated, sha256)
-    with run.locked() if options.world.leads else nullcontext():
+    with run.locked() if options.world.leads else nullcontext(), StopRequest() as stop:
         if options.world.leads:
             run.require_same(asked)
         tensors, progress = load_state(run.last) if run.last.exists() else ({}, Progress())
         options.world.require_same("checkpoints", progress.step)
         if not progress.finished:
-            loop = _build(recipe, seen, run, weights, options, view)
+            try:
+                loop = _build(recipe, seen, run, weights, options, view, stop)
+            except Stopped:
+                return Outcome(folder, progress, None)
             if tensors:
                 loop.resume(tensors, progress)
             if options.world.leads:
@@ -107,7 +111,7 @@ def train(
                     "weights": str(weights.path) if weights else None,
                 }
                 run.record_start(asked, progress.step, setting)
-            progress = loop.run()
+            progress = loop.run(stop)
             options.world.wait()  # until the first process has written what the others read
     model = _best(run, recipe, len(seen.panel)) if progress.finished else None
     return Outcome(folder, progress, model)
@@ -120,11 +124,18 @@ def _build(
     weights: Checkpoint | None,
     options: Options,
     view: View,
+    stop: StopRequest,
 ) -> Loop:
     """Put together what the loop needs, in the order in which a mistake shows soonest."""
     world, device = options.world, options.device
     cache = options.cache or run.path / "prepared"
-    reader = Reader(seen, cache, options.workers, world, view.advance)
+
+    def advance(what: str, done: int, total: int) -> None:
+        view.advance(what, done, total)
+        if stop.asked:
+            raise Stopped
+
+    reader = Reader(seen, cache, options.workers, world, advance)
     plan = reader.plan(recipe, "train")
     draws, counts = np.unique(plan.draw, return_counts=True)
     labels = seen.labels(draws)
