@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench fuzz firmware runtimes pack clean
+.PHONY: help demo test check bench fuzz firmware bluez runtimes pack clean
 
 help:
 	@echo "make demo    the whole loop on a simulated cohort and real ECG (demo/report.html)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench   the shorter benchmarks of benchmarks/"
 	@echo "make fuzz    damaged frames through every decoder, then 10 minutes of atheris"
 	@echo "make firmware  the C side: compilers, sanitizers, fuzzer (FUZZ_S=600 for ten minutes)"
+	@echo "make bluez   the real BlueZ and kernel in a QEMU guest"
 	@echo "make runtimes  one pack on four runtimes, two of which time has passed by"
 	@echo "make pack    rebuild the demo pack that ships inside the package"
 
@@ -51,6 +52,9 @@ fuzz: $(VENV)/.dev
 
 firmware: $(VENV)/.dev
 	PYTHON=$(BIN)/python firmware_bridge/check_c.sh
+
+bluez: $(VENV)/.dev
+	tests/bluez/run.sh $(ARGS)
 
 runtimes: $(VENV)/.dev
 	$(BIN)/python tests/runtimes/run.py $(ARGS)

@@ -30,6 +30,7 @@ from leadlab_edge.capture import Capture, CaptureWriter, read_capture
 from leadlab_edge.cli.capture import capture as capture_verb
 from leadlab_edge.continuity import Continuity, LinkStats
 from leadlab_edge.errors import RecordingError, SourceError
+from leadlab_edge.scan import find
 from leadlab_edge.sources.base import Arrival
 from leadlab_edge.sources.ble import BleSource
 from leadlab_edge.sources.wearable import capture_source, replayed
@@ -320,3 +321,20 @@ async def test_a_device_that_is_gone_ends_the_capture_with_its_reason(
     assert "disconnected after 6 frames" in str(result.exception)
     assert f"notifications, 0 of them not decodable, in {out}" in result.output
     assert len([e for e in read_capture(out).exchanges if e.uuid == pmd.DATA]) == 7
+
+
+async def test_a_device_that_is_not_found_leaves_no_file(on_bluez: OnBluez, tmp_path: Path):
+    out = tmp_path / "none.capture.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leadlab_edge.sources.ble.find", _find_nothing)
+        async with on_bluez(H10(SimulatedStrap(ECG_UV))):
+            result = await asyncio.to_thread(
+                CliRunner().invoke, capture_verb, ["nobody", "--out", str(out)]
+            )
+    assert isinstance(result.exception, SourceError)
+    assert result.output == ""
+    assert not out.exists()
+
+
+async def _find_nothing(device: str, timeout_s: float, backend: Any) -> Any:
+    return await find(device, min(timeout_s, 0.1), backend)

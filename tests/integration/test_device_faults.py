@@ -164,7 +164,7 @@ async def test_every_scripted_fault_is_counted_exactly(device: str):
 
 @pytest.mark.parametrize("device", DRIVERS)
 @given(order=st.permutations(range(10)), rate_ppm=st.integers(-20_000, 20_000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 async def test_counts_are_exact_wherever_the_faults_are(
     device: str, order: list[int], rate_ppm: int
 ):

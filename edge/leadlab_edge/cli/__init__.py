@@ -46,12 +46,24 @@ VERBS = {
         "train",
     ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
+    "pair": Verb(
+        "leadlab_edge.cli.pair:pair",
+        "Pair with a wearable that streams to paired hosts only.",
+    ),
     "run": Verb("leadlab_edge.cli.run:run", "Run a pack on a wearable, a recording, a simulation."),
     "bench": Verb(
         "leadlab_edge.cli.bench:bench",
         "Measure a pack on this machine's runtimes; pin the fastest.",
     ),
     "pack": Verb("leadlab_edge.cli.pack:pack", "Inspect, verify and sign packs."),
+    "capture": Verb(
+        "leadlab_edge.cli.capture:capture", "Record what a wearable sends, byte for byte."
+    ),
+    "simulate": Verb(
+        "leadlab_edge.cli.simulate:simulate",
+        "Be a wearable, with the faults you ask for.",
+        "simulate",
+    ),
     "firmware": Verb(
         "leadlab_edge.cli.firmware:firmware",
         "Write C: the open profile's headers, a pack's model.",

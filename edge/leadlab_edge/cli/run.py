@@ -30,7 +30,9 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--device", metavar="ID", help="Address or name of a wearable (see `leadlab scan`).")
-@click.option("--replay", metavar="FILE", type=Path, help="A recording: CSV, WFDB header or EDF.")
+@click.option(
+    "--replay", metavar="FILE", type=Path, help="A recording (CSV, WFDB header, EDF) or a capture."
+)
 @click.option("--simulate", is_flag=True, help="A simulated strap in this process.")
 @click.option(
     "--pack", "pack_path", metavar="FILE", type=Path, help="Default: the shipped demo pack."
@@ -127,6 +129,11 @@ def _source(options: dict[str, Any], clock: Clock) -> Source:
 
         return BleSource(options["device"], clock=clock)
     if options["replay"]:
+        if options["replay"].name.endswith(".capture.jsonl"):
+            from leadlab_edge.capture import read_capture
+            from leadlab_edge.sources.wearable import capture_source
+
+            return capture_source(read_capture(options["replay"]), clock)
         from leadlab_edge.recordings import open_recording
         from leadlab_edge.sources.recording import RecordingSource
 

@@ -100,9 +100,14 @@ class Driver(Protocol):
 
 
 def forward(
-    decode: Callable[[bytes], Iterable[EcgFrame]], on_frame: OnFrame, on_error: OnError
+    decode: Callable[[bytes], Iterable[EcgFrame | FrameError]],
+    on_frame: OnFrame,
+    on_error: OnError,
 ) -> Callable[[bytes], None]:
-    """Return a notification callback that decodes, and passes on frames or the reason for none."""
+    """Return a notification callback that decodes, and passes on frames or the reason for none.
+
+    ``decode`` raises, or returns reasons among the frames where a message brings both.
+    """
 
     def on_data(data: bytes) -> None:
         try:
@@ -111,7 +116,10 @@ def forward(
             on_error(error)
         else:
             for frame in frames:
-                on_frame(frame)
+                if isinstance(frame, FrameError):
+                    on_error(frame)
+                else:
+                    on_frame(frame)
 
     return on_data
 

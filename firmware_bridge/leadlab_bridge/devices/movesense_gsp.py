@@ -157,13 +157,15 @@ class EcgAssembler:
         self._rate_hz = rate_hz
         self._first = b""
 
-    def feed(self, data: bytes) -> list[EcgFrame]:
+    def feed(self, data: bytes) -> list[EcgFrame | FrameError]:
         """Return the frame that a notification of type 2 or 3 completes, if it does.
+
+        Before it comes the error of a half that nothing completed.
 
         Raises
         ------
         FrameError
-            The notification, or the half of a frame before it, is of no use.
+            The notification is of no use.
         """
         first, self._first = self._first, b""
         if data[:1] == bytes([STREAM_REST]):
@@ -174,16 +176,20 @@ class EcgAssembler:
                     "a frame; the other half is dropped"
                 )
             return [decode_ecg(first + data[2:], self._rate_hz)]
-        if data[:1] == bytes([STREAM]) and len(data) < _WHOLE:
-            self._first = bytes(data)
-            if first:
-                raise FrameError(
+        found: list[EcgFrame | FrameError] = []
+        if first:
+            found.append(
+                FrameError(
                     f"Movesense data {first[:8].hex()} has {len(first)} bytes and was never "
                     f"completed to {_WHOLE}. Remedy: none here, the link lost half a frame; the "
                     "other half is dropped"
                 )
-            return []
-        return [decode_ecg(data, self._rate_hz)]
+            )
+        if data[:1] == bytes([STREAM]) and len(data) < _WHOLE:
+            self._first = bytes(data)
+        else:
+            found.append(decode_ecg(data, self._rate_hz))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
