@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from virtual_clock import VirtualClock
 
 from leadlab_bridge import FrameError
+from leadlab_bridge.devices import healthypi
 from leadlab_bridge.devices import polar_pmd as pmd
+from leadlab_bridge.simulated.catalog import WEARABLES
 from leadlab_bridge.simulated.exchange import Exchange
 from leadlab_bridge.simulated.faults import Faults
 from leadlab_bridge.simulated.h10 import H10, NAME
@@ -306,6 +308,22 @@ async def test_the_verb_records_until_the_file_is_full(on_bluez: OnBluez, tmp_pa
     np.testing.assert_array_equal(got, ECG_UV[: got.size])
     assert got.size > 20 * 73
     assert json.loads(out.read_text().splitlines()[0])["driver"] == "Polar H10"
+
+
+async def test_a_device_that_nobody_knows_is_heard_all_the_same(on_bluez: OnBluez, tmp_path: Path):
+    out = tmp_path / "unknown.capture.jsonl"
+    board = WEARABLES["healthypi"].make(ECG_UV, clock=SystemClock(100.0))
+    async with on_bluez(board) as bluez:
+        arguments = [bluez.address, "--unknown", "--out", str(out), "--max-mb", "0.02"]
+        result = await asyncio.to_thread(CliRunner().invoke, capture_verb, arguments)
+        assert result.exit_code == 0, result.output
+    captured = read_capture(out)
+    assert captured.driver == "unknown"
+    heard = [e.data for e in captured.exchanges if e.op == "notify" and e.uuid == healthypi.ECG]
+    got = np.concatenate([healthypi.decode_ecg(data).samples_uv for data in heard])
+    kept = ECG_UV[np.arange(ECG_UV.size) % 9 != 8]  # the board throws every ninth sample away
+    np.testing.assert_allclose(got, kept[: got.size], atol=1.0)
+    assert got.size > 100
 
 
 async def test_a_device_that_is_gone_ends_the_capture_with_its_reason(

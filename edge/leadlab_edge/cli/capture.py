@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leadlab_bridge.devices.listener import Listener
 from leadlab_bridge.timing import SystemClock
 from leadlab_edge.capture import MAX_BYTES, SUFFIX, CaptureWriter
 from leadlab_edge.errors import SourceError
@@ -18,14 +19,21 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   leadlab capture A0:9E:1A:12:34:56 --seconds 60
+  leadlab capture 12:34:56:78:9A:BC --unknown      a device that leadlab does not read yet
   leadlab run --replay Polar-H10-A1B2C3D4-20260102-030405.capture.jsonl
   leadlab simulate capture --replay Polar-H10-A1B2C3D4-20260102-030405.capture.jsonl
 """
 _SYNC_S = 1.0
+_FOR_EVER_S = 1e9
 
 
 @click.command(epilog=EPILOG)
 @click.argument("device")
+@click.option(
+    "--unknown",
+    is_flag=True,
+    help="A device without a driver: hear all that it says of itself, and ask for nothing.",
+)
 @click.option("--out", metavar="FILE", type=Path, help="Default: name and time of the device.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop after this long.")
 @click.option(
@@ -35,17 +43,26 @@ _SYNC_S = 1.0
     show_default=True,
     help="Stop at this size; an hour of a Polar H10 takes 4 MB.",
 )
-def capture(device: str, out: Path | None, seconds: float | None, max_mb: float) -> None:
+def capture(
+    device: str, unknown: bool, out: Path | None, seconds: float | None, max_mb: float
+) -> None:
     """Record everything that DEVICE sends, to replay it later or to report a bug.
 
     The file holds the device's name and the wearer's ECG: share it as you would share those. Ctrl-C
     stops; what was written stays.
     """
-    from leadlab_edge.sources.ble import BleSource
+    from leadlab_edge.sources.ble import FIRST_FRAME_S, BleSource
 
     out = out or Path(_file_name(device))
     with CaptureWriter(out, int(max_mb * 2**20)) as writer:
-        source = BleSource(device, clock=SystemClock(), tap=writer)
+        source = BleSource(
+            device,
+            clock=SystemClock(),
+            tap=writer,
+            driver=Listener() if unknown else None,
+            # Nobody knows how long a device that is not known may be silent.
+            first_frame_timeout_s=_FOR_EVER_S if unknown else FIRST_FRAME_S,
+        )
         try:
             asyncio.run(_record(source, writer, seconds))
         except KeyboardInterrupt:

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 _CLOSER: Final = "bring the device within a few metres, disconnect it from other apps, start again"
 _CLOSER_OR_PAIR: Final = f"pair it if it wants that (`leadlab pair`), or {_CLOSER}"
 _MOISTEN: Final = "moisten the electrodes, bring the strap within a few metres and start again"
+FIRST_FRAME_S: Final = 35.0
 _MIN_STALL_S: Final = 2.0
 _OPERATION_S: Final = 8.0  # less than a driver waits, whose message knows less
 _STALL_PERIODS: Final = 3
@@ -73,6 +74,8 @@ class BleSource:
         Frames kept for a slow reader; beyond them the oldest is dropped.
     tap
         Told of everything that passes between the host and the device.
+    driver
+        What speaks to it; by default the driver that recognises it.
 
     Attributes
     ----------
@@ -91,11 +94,12 @@ class BleSource:
         client_backend: type[BaseBleakClient] | None = None,
         scan_timeout_s: float = 10.0,
         connect_timeout_s: float = 30.0,
-        first_frame_timeout_s: float = 35.0,
+        first_frame_timeout_s: float = FIRST_FRAME_S,
         release_timeout_s: float = 5.0,
         operation_timeout_s: float = _OPERATION_S,
         queue_frames: int = 64,
         tap: Tap | None = None,
+        driver: Driver | None = None,
     ) -> None:
         self.bad_frames = 0
         self.overflowed = 0
@@ -109,6 +113,7 @@ class BleSource:
         self._release_timeout_s = release_timeout_s
         self._operation_timeout_s = operation_timeout_s
         self._tap = tap
+        self._driver = driver
         self._queue: asyncio.Queue[Arrival | SourceError] = asyncio.Queue(queue_frames)
         self._received = 0
         self._frame_s = 0.0
@@ -138,11 +143,12 @@ class BleSource:
                 device = await find(device, self._scan_timeout_s, self._scanner_backend)
             name = printable(device.name or device.address)
             client, services = await self._connect(stack, device, name)
-            driver = driver_for(device.name, services)
+            driver = self._driver or driver_for(device.name, services)
             if driver is None:
                 raise SourceError(
                     f"{name} ({device.address}) is no wearable that is read; these are: "
-                    f"{_driver_names()}. Remedy: choose one that `leadlab scan` lists with a driver"
+                    f"{_driver_names()}. Remedy: choose one that `leadlab scan` lists with a "
+                    "driver, or record what it says with `leadlab capture --unknown`"
                 )
             link = _BleakLink(client, name, self._operation_timeout_s, self._tap)
             stack.push_async_callback(self._stop, driver, link, client)
