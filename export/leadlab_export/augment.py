@@ -1,4 +1,10 @@
-"""Augmentation: what a wearable does to an ECG, cheap enough for every batch on a CPU."""
+"""Augmentation in time and level: what a student meets between the windows it was cut.
+
+Time is what this is for: shifts, and rates that are off, which the trainer's augmentation
+(:mod:`leadlab_train.augment`) leaves to who cuts the windows. Leads, bandwidths, converters and
+coloured noise are that one's; `DistillSettings.wearable` puts it before this. Wander, step and
+noise are here in units of the signal, there in millivolts.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -23,6 +29,9 @@ class Augmentation:
         Largest shift in samples.
     stretch
         Largest error of the sampling rate, as a fraction. Wearables are off by up to 0.02.
+    fast
+        How much faster still a signal may be sampled than it is taken for: 0.04 for hosts that hand
+        on the 130 Hz of a strap where 125 are expected.
     wander, step, noise
         Largest amplitude of slow baseline movement, of one baseline step and of white noise.
     quantum
@@ -31,10 +40,15 @@ class Augmentation:
 
     shift: int = field(default=5, metadata={"min": 0})
     stretch: float = field(default=0.02, metadata={"min": 0.0, "max": 0.02})
+    fast: float = field(default=0.0, metadata={"min": 0.0, "max": 0.1})
     wander: float = field(default=1.0, metadata={"min": 0.0})
     step: float = field(default=1.0, metadata={"min": 0.0})
     noise: float = field(default=0.05, metadata={"min": 0.0})
     quantum: float = field(default=0.02, metadata={"min": 0.0})
+
+    def spare(self, n_samples: int) -> int:
+        """Return the samples beyond each end of a window that shift and stretch reach."""
+        return math.ceil(self.shift + self.stretch * n_samples / 2)
 
     def __call__(self, strips_mv: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
         """Cut a disturbed window out of each strip.
@@ -62,7 +76,8 @@ class Augmentation:
         def some(share: float) -> Tensor:
             return (torch.rand(n, 1, generator=generator) < share).float()
 
-        shift, stretch = uniform(-self.shift, self.shift), uniform(-self.stretch, self.stretch)
+        shift = uniform(-self.shift, self.shift)
+        stretch = uniform(-self.stretch - self.fast, self.stretch)
         window = resample_cubic(strips_mv, shift, 1 + stretch, n_samples)
         time = torch.linspace(0, 1, n_samples)
         phase = uniform(*WANDER_CYCLES) * time + uniform(0, 1)
@@ -74,9 +89,10 @@ class Augmentation:
         )
         unit = strips_mv.std(dim=1, keepdim=True)
         window = window + unit * disturbance
-        quantum = unit * uniform(self.quantum / 10, self.quantum) + torch.finfo(unit.dtype).tiny
+        quantum = unit * uniform(self.quantum / 10, self.quantum)
         coarse = torch.round(window / quantum) * quantum
-        return torch.where(some(QUANTISE_SHARE) > 0, coarse, window)
+        # Without a step, of the setting or of a flat strip, that was a division by zero.
+        return torch.where((some(QUANTISE_SHARE) > 0) & (quantum > 0), coarse, window)
 
 
 def resample_cubic(strips: Tensor, shift: Tensor, stretch: Tensor, n_samples: int) -> Tensor:

@@ -28,6 +28,8 @@ class Measured:
         Median time of one window on one thread, input in memory.
     logits
         ``(n, n_indicators) float32``.
+    rate_hz
+        None for the pack's main input, else the rate of the other input that the file takes.
     """
 
     file: str
@@ -37,6 +39,7 @@ class Measured:
     n_bytes: int
     latency_ms: float
     logits: NDArray[np.float32]
+    rate_hz: float | None = None
 
 
 def measure_pack(
@@ -55,7 +58,7 @@ def measure_pack(
     on_progress
         Called with files measured and files in all.
     """
-    models = list(_models(pack))
+    models = [model for model in open_models(pack) if model.file.rate_hz is None]
     results = []
     for done, model in enumerate(models, start=1):
         results.append(
@@ -74,13 +77,13 @@ def measure_pack(
     return tuple(results)
 
 
-def _models(pack: Pack) -> Iterator[PackModel]:
+def open_models(pack: Pack) -> Iterator[PackModel]:
     """Open each model file on each installed runtime; TensorFlow counts only where it is pinned."""
     for file in pack.manifest.models:
         for runtime in RUNTIMES:
             suits = runtime.format == file.format and not runtime.by_name_only
             if suits and runtime.name in available():
-                yield pack.load(runtime.name, file.precision)
+                yield pack.load(runtime.name, file.precision, rate_hz=file.rate_hz)
 
 
 def _latency_ms(model: PackModel, window: NDArray[np.float32]) -> float:

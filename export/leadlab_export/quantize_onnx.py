@@ -1,4 +1,4 @@
-"""Static int8 quantization of an ONNX student: QDQ, per channel, float at both ends."""
+"""Static int8 quantization of an ONNX file: QDQ, per channel, float at both ends."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from onnxruntime.quantization import (
 )
 
 from leadlab_export.quiet import quiet
-from leadlab_export.to_onnx import INPUT, front_nodes, tidy
+from leadlab_export.to_onnx import front_nodes, tidy
 
 WEIGHT_LIMIT = 64  # largest magnitude of a weight of reduced range
 
 
-def quantize_onnx(model: bytes, calibration_mv: NDArray[np.float32]) -> bytes:
-    """Quantize the body of an ONNX student to int8; input, front end and logits stay float32.
+def quantize_onnx(model: bytes, calibration: NDArray[np.float32]) -> bytes:
+    """Quantize the body of a network to int8; input, front end and logits stay float32.
 
     Logits of all indicators would share one int8 range, whose step costs as much accuracy as
     all the rest: the last layer takes int8 and gives float32.
@@ -34,8 +34,9 @@ def quantize_onnx(model: bytes, calibration_mv: NDArray[np.float32]) -> bytes:
     ----------
     model
         Float32 ONNX file written by ``to_onnx``.
-    calibration_mv
-        ``(n, n_samples)`` millivolts, training windows: they set the activations' ranges.
+    calibration
+        ``(n, n_samples)``, training windows as the graph takes them: they set the activations'
+        ranges.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def quantize_onnx(model: bytes, calibration_mv: NDArray[np.float32]) -> bytes:
         quantize_static(
             parsed,
             target,
-            _Windows(calibration_mv),
+            CalibrationWindows(calibration, parsed.graph.input[0].name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,
@@ -61,13 +62,14 @@ def quantize_onnx(model: bytes, calibration_mv: NDArray[np.float32]) -> bytes:
         return tidy(onnx.load(target))
 
 
-class _Windows(CalibrationDataReader):  # type: ignore[misc]
+class CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
     """Feeds windows one at a time, as the batch-1 graph takes them."""
 
-    def __init__(self, windows: NDArray[np.float32]) -> None:
+    def __init__(self, windows: NDArray[np.float32], name: str) -> None:
         self._windows: Iterator[NDArray[np.float32]] = iter(windows)
+        self._name = name
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """Return the next window as graph input, or None after the last."""
         window = next(self._windows, None)
-        return None if window is None else {INPUT: window[None]}
+        return None if window is None else {self._name: window[None]}

@@ -5,37 +5,37 @@ import ast
 import onnx
 import torch
 
+from leadlab_export.network import RAW, Network, input_name, static
 from leadlab_export.quiet import quiet
-from leadlab_export.student import Student, folded
 
 OPSET = 18  # what the exporter emits without converting
 IR_VERSION = 10  # the newest that ONNX Runtime 1.20 reads
-INPUT, OUTPUT = "raw_mv", "logits"
+INPUT, OUTPUT = RAW, "logits"
 FRONT = "front"  # nodes of the front end are named front/...
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
-def to_onnx(student: Student) -> bytes:
-    """Convert a student, its front end included, to an ONNX model.
+def to_onnx(network: Network) -> bytes:
+    """Convert a network, a student's front end included, to an ONNX model.
 
     Parameters
     ----------
-    student
-        Any student; batch norms are folded in a copy.
+    network
+        Any student; batch norms are folded in a copy. Or a teacher.
 
     Returns
     -------
     bytes
-        ONNX file with input ``raw_mv`` ``(1, n_samples) float32`` and output ``logits``
-        ``(1, n_labels) float32``.
+        ONNX file with input ``raw_mv`` (of a teacher: ``filtered``) ``(1, n_samples) float32`` and
+        output ``logits`` ``(1, n_labels) float32``.
     """
-    example = torch.zeros(1, student.n_samples)
+    example = torch.zeros(1, network.n_samples)
     with quiet():
         program = torch.onnx.export(
-            folded(student),
+            static(network),
             (example,),
-            input_names=[INPUT],
+            input_names=[input_name(network)],
             output_names=[OUTPUT],
             opset_version=OPSET,
             dynamo=True,
@@ -61,7 +61,7 @@ def tidy(model: onnx.ModelProto) -> bytes:
 
 
 def front_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the front end's nodes, in order."""
+    """Return the names of the front end's nodes, in order; a teacher's graph has none."""
     return [node.name for node in model.graph.node if node.name.startswith(f"{FRONT}/")]
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from leadlab_export.errors import ExportUnavailable
+from leadlab_export.network import Network, input_name, static
 from leadlab_export.quiet import quiet
-from leadlab_export.student import Student, folded
-from leadlab_export.to_onnx import FRONT, INPUT, OUTPUT
+from leadlab_export.to_onnx import FRONT, OUTPUT
 
 SIGNATURE = "serving_default"
 _FRONT_CLASS = b"FrontEnd_"
@@ -31,19 +31,20 @@ def require_tflite_tools() -> None:
         )
 
 
-def to_tflite(student: Student) -> bytes:
-    """Convert a student, its front end included, to a float32 TFLite model.
+def to_tflite(network: Network) -> bytes:
+    """Convert a network, a student's front end included, to a float32 TFLite model.
 
     Parameters
     ----------
-    student
-        Any student; batch norms are folded in a copy.
+    network
+        Any student; batch norms are folded in a copy. Or a teacher.
 
     Returns
     -------
     bytes
-        TFLite file with one input ``raw_mv`` ``(1, n_samples) float32`` and one output ``logits``
-        ``(1, n_labels) float32``; tensors of the front end are named ``front/...``.
+        TFLite file with one input ``raw_mv`` (of a teacher: ``filtered``) ``(1, n_samples)
+        float32`` and one output ``logits`` ``(1, n_labels) float32``; tensors of the front end are
+        named ``front/...``.
 
     Raises
     ------
@@ -54,8 +55,9 @@ def to_tflite(student: Student) -> bytes:
     with quiet():
         import litert_torch
 
-        edge_model = litert_torch.convert(folded(student), (torch.zeros(1, student.n_samples),))
-        return _with_short_names(edge_model.model_content())
+        example = (torch.zeros(1, network.n_samples),)
+        model = litert_torch.convert(static(network), example).model_content()
+        return _with_short_names(model, input_name(network))
 
 
 def read_flatbuffer(model: bytes) -> Any:
@@ -65,7 +67,7 @@ def read_flatbuffer(model: bytes) -> Any:
     return flatbuffer_utils.read_model_from_bytearray(bytearray(model))
 
 
-def _with_short_names(model: bytes) -> bytes:
+def _with_short_names(model: bytes, source: str) -> bytes:
     """Rename tensors: module paths of hundreds of bytes each are a tenth of an int8 file."""
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -74,7 +76,7 @@ def _with_short_names(model: bytes) -> bytes:
     for index, tensor in enumerate(graph.tensors):
         tensor.name = (FRONT if _FRONT_CLASS in tensor.name else "body").encode() + b"/%d" % index
     for name, tensors, entries in (
-        (INPUT, graph.inputs, signature.inputs),
+        (source, graph.inputs, signature.inputs),
         (OUTPUT, graph.outputs, signature.outputs),
     ):
         graph.tensors[tensors[0]].name = entries[0].name = name.encode()

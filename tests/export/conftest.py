@@ -24,7 +24,8 @@ def student() -> Student:
     torch.manual_seed(0)
     strips, labels = simulate(256, seed=0, spare=SPARE)
     small = Student(3, TINY)
-    distill(small, strips, labels, DistillSettings(FitSettings(60, 1e-2, warmup_steps=5), batch=32))
+    fit = FitSettings(steps=60, learning_rate=1e-2, warmup_steps=5)
+    distill(small, strips, labels, DistillSettings(fit, batch=32))
     return small
 
 

@@ -54,4 +54,28 @@ def test_disturbances_scale_with_the_signal() -> None:
 
 
 def test_flat_strips_stay_finite() -> None:
-    assert torch.isfinite(Augmentation()(torch.zeros(8, N + 40), N, generator())).all()
+    for offset_mv in (0.0, 300.0):
+        flat = torch.full((8, N + 40), offset_mv)
+        assert torch.isfinite(Augmentation()(flat, N, generator())).all()
+        assert torch.isfinite(NOTHING(flat, N, generator())).all()
+
+
+def test_fast_only_slows_the_ecg_down_and_needs_no_more_signal() -> None:
+    fast = Augmentation(shift=0, stretch=0.0, fast=0.04, wander=0, step=0, noise=0, quantum=0)
+    assert fast.spare(N) == NOTHING.spare(N) == 0
+    ramp = torch.arange(N, dtype=torch.float32).expand(64, -1)
+    read = fast(ramp, N, generator())
+    spans = (read[:, -1] - read[:, 0]) / (N - 1)
+    assert 0.96 - 1e-4 <= spans.min() < 0.965
+    assert 0.995 < spans.max() <= 1 + 1e-4
+
+
+def test_spare_is_what_shift_and_stretch_reach() -> None:
+    only_time = Augmentation(wander=0, step=0, noise=0, quantum=0)
+    spare = only_time.spare(N)
+    assert spare == 20
+    reach = spare + 2  # interpolation looks two samples further
+    marked = torch.nn.functional.pad(torch.ones(256, N + 2 * reach), (9, 9), value=1e6)
+    assert only_time(marked, N, generator()).max() < 1.001
+    near = torch.nn.functional.pad(torch.ones(256, N + 2 * reach - 10), (14, 14), value=1e6)
+    assert only_time(near, N, generator()).max() > 1e3

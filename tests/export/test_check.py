@@ -128,6 +128,49 @@ def test_planted_faults_fail_the_gate(plant, named: str) -> None:  # type: ignor
     assert any(named in failure for failure in report.failures), report.failures
 
 
+def test_a_shifted_calibration_fails_though_no_auroc_changes() -> None:
+    scores = good()
+    shifted = np.asarray(scores.compact) + 1.0
+    report = run(replace(scores, measured=(measured(shifted),)), ece_shift=0.01)
+    (failure,) = report.failures
+    assert "int8 onnxruntime: the calibration error exceeds that of compact fp32 by 0." in failure
+    change = {row.name: row.change for row in report.macro}["int8 onnxruntime"]
+    assert change is not None
+    assert (change.mean, change.worst, change.rank_min) == pytest.approx((0.0, 0.0, 1.0))
+
+
+def test_one_indicator_lost_in_distillation_is_named_beyond_doubt_only() -> None:
+    scores = good()
+    compact = np.asarray(scores.compact).copy()
+    compact[:, 7] = noisy(compact, 3.0, 6)[:, 7]
+    lost = replace(scores, compact=compact, measured=())
+    (failure,) = run(lost, distillation_drop=1.0, distillation_worst_drop=0.02).failures
+    assert "compact fp32: the worst indicator lies below the full model by at least 0." in failure
+    (change,) = [row.change for row in run(lost).macro if row.name == "compact fp32"]
+    assert change is not None
+    slight = float(-change.worst)
+    assert run(lost, distillation_drop=1.0, distillation_worst_drop=slight).passed
+
+
+def test_decisions_flip_where_logits_cross_the_threshold() -> None:
+    scores, thresholds = good(), np.full(K, 0.5)
+    thresholds[0] = np.nan
+    compact = np.asarray(scores.compact)
+    moved = compact.copy()
+    moved[:100, 1] = -np.sign(moved[:100, 1])
+    report = run(replace(scores, measured=(measured(moved),), thresholds=thresholds))
+    flips = [row.changes["int8 onnxruntime"].flips for row in report.indicators]
+    assert np.isnan(flips[0])
+    assert flips[1] == 100 / len(compact)
+    assert set(flips[2:]) == {0.0}
+    against_full = [row.changes["compact fp32"].flips for row in report.indicators]
+    assert 0 < np.nanmean(against_full) < 0.05
+    own = replace(scores, measured=(), thresholds=thresholds, full_thresholds=thresholds)
+    (change,) = [row.change for row in run(own).macro if row.name == "compact fp32"]
+    assert change is not None
+    assert 0 < change.flips < 0.05
+
+
 def test_limits_are_the_callers() -> None:
     assert run(good(), efficiency=0.999).failures[0].startswith("the full model's efficiency is 0.")
     assert not run(weak_student(), distillation_drop=0.5).failures

@@ -35,6 +35,16 @@ def test_taps_are_a_linear_phase_band_pass(rate_hz: float) -> None:
     assert rate_hz < 110 or at(50) < -40
 
 
+@pytest.mark.parametrize(("rate_hz", "step"), [(250.0, 2), (500.0, 4)])
+def test_coming_down_leaves_nothing_that_folds_back(rate_hz: float, step: int) -> None:
+    taps = front_end_taps(rate_hz, step)
+    assert len(taps) % 2 == 0
+    np.testing.assert_allclose(taps, taps[::-1], atol=1e-12)
+    gain_db = 20 * np.log10(abs(np.fft.rfft(taps, 1 << 16)) + 1e-12)
+    hz = np.fft.rfftfreq(1 << 16, 1 / rate_hz)
+    assert gain_db[hz > rate_hz / step - 40].max() < -45
+
+
 def test_margin_is_what_the_filter_consumes(windows_mv: np.ndarray) -> None:
     assert FRONT.margin == 107
     assert normalise(windows_mv).shape == (len(windows_mv), windows_mv.shape[1] - 2 * FRONT.margin)

@@ -15,7 +15,7 @@ from leadlab_export.packing import (
     golden_windows,
     measured_indicators,
     operating_thresholds,
-    pack_student,
+    pack_network,
 )
 from leadlab_export.student import Student
 
@@ -39,7 +39,7 @@ def make(student: Student, models: ModelSet, tmp_path_factory: pytest.TempPathFa
         path: Path = tmp_path_factory.mktemp("pack") / "small.leadpack"
         source = Provenance(simulated=True, cohort="c0ffee", teacher="tiny", details={"seed": "0"})
         figures = {"latency": "0.12 ms"}
-        pack_student(path, student, models, MEASURED, source, lead="II", figures=figures, **changes)  # type: ignore[arg-type]
+        pack_network(path, student, models, MEASURED, source, lead="II", figures=figures, **changes)  # type: ignore[arg-type]
         return read_pack(path)
 
     return pack

@@ -45,6 +45,16 @@ VERBS = {
         "Fine-tune ECGFounder on a cohort, resumably, on one GPU or many.",
         "train",
     ),
+    "export": Verb(
+        "leadlab_export.cli_export:export_command",
+        "Export a teacher or a student as one verified pack: ONNX, TFLite, int8.",
+        "export",
+    ),
+    "check": Verb(
+        "leadlab_export.cli_check:check_command",
+        "Hold a compact model against the full one: accuracy, drift, cost, gate.",
+        "check",
+    ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),
     "pair": Verb(
         "leadlab_edge.cli.pair:pair",

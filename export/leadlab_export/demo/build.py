@@ -19,7 +19,7 @@ from leadlab_export.models import ModelSet, write_models
 from leadlab_export.packing import (
     measured_indicators,
     operating_thresholds,
-    pack_student,
+    pack_network,
     provenance_of,
 )
 from leadlab_export.student import Student, student_logits
@@ -207,7 +207,7 @@ def _pack(
     provenance = provenance_of(
         cohort, f"demo, seed {training.seed}", f"ECGFounder, width {training.model.width}"
     )
-    pack_student(path, compact.student, models, indicators, provenance, lead=cohort.lead, slim=slim)
+    pack_network(path, compact.student, models, indicators, provenance, lead=cohort.lead, slim=slim)
     return read_pack(path)
 
 
