@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from leadlab_edge.indicators import Indicator
-from leadlab_export.check import CheckReport, check
-from leadlab_export.check_view import check_view
-from leadlab_export.comparison import ScoreTable
-from leadlab_export.gate import Limits
-from leadlab_export.measure import Measured
+from leadlab_export.check.accuracy import CheckReport, check
+from leadlab_export.check.accuracy_view import check_view
+from leadlab_export.check.comparison import ScoreTable
+from leadlab_export.check.gate import Limits
+from leadlab_export.check.measure import Measured
 
 N_PATIENTS, K, N_NULL = 500, 20, 4
 INDICATORS = tuple(Indicator.define(f"ANALYTE {i}", ">", 1.0, "mmol/L") for i in range(K))
@@ -211,7 +211,7 @@ def test_view_is_short_and_names_what_failed() -> None:
 
 def test_check_needs_neither_torch_nor_onnx() -> None:
     program = (
-        "import sys, leadlab_export.check, leadlab_export.check_view, leadlab_export.windows;"
+        "import sys, leadlab_export.check.accuracy_view, leadlab_export.windows;"
         "heavy = {'torch', 'onnx', 'onnxruntime', 'tensorflow', 'ai_edge_litert', 'litert_torch'};"
         "sys.exit(len(heavy & set(sys.modules)))"
     )

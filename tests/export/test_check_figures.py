@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from leadlab_export.check_drift import drift_between
-from leadlab_export.check_figures import (
+from leadlab_export.check.drift import drift_between
+from leadlab_export.check.figures import (
     as_often,
     calibration_error,
     decisions,

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from leadlab_export.check_onnx import OnnxGraph, with_outputs
+from leadlab_export.check.onnx_graph import OnnxGraph, with_outputs
 
 WEIGHTS = np.array([[3, -127], [64, 5]], np.int8)
 

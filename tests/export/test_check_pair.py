@@ -32,14 +32,14 @@ from leadlab_edge.pack import (
 )
 from leadlab_edge.recordings import Recording
 from leadlab_export import quantize_onnx as onnx_module
-from leadlab_export.check_html import render_page
-from leadlab_export.check_json import to_json
-from leadlab_export.check_pair import CheckSettings, check_pair
-from leadlab_export.check_report import PairReport
-from leadlab_export.cli_check import check_command
+from leadlab_export.check.cli import check_command
+from leadlab_export.check.gate import CHECK_LIMITS
+from leadlab_export.check.page import render_page
+from leadlab_export.check.pair import CheckSettings, check_pair
+from leadlab_export.check.report import PairReport
+from leadlab_export.check.to_json import to_json
 from leadlab_export.distill import DistillSettings, distill
 from leadlab_export.errors import GateFailed
-from leadlab_export.gate import CHECK_LIMITS
 from leadlab_export.models import ModelSet, write_models
 from leadlab_export.packing import OtherInput, measured_indicators, pack_network
 from leadlab_export.student import Student, with_input_rate
@@ -284,7 +284,7 @@ def test_planted_faults_fail_the_gate(
 EMULATED = """
 import sys
 from leadlab_edge.pack import read_pack
-from leadlab_export.check_files import examine_int8
+from leadlab_export.check.files import examine_int8
 for path in sys.argv[1:]:
     print(*(row.saturation for row in examine_int8(read_pack(path), {}) if row.largest_weight))
 """
@@ -465,7 +465,7 @@ machinery.PathFinder.find_spec = classmethod(
     lambda cls, name, path=None, target=None:
     None if name.partition(".")[0] in blocked else find(name, path, target)
 )
-from leadlab_export.cli_check import check_command
+from leadlab_export.check.cli import check_command
 check_command(sys.argv[1:], standalone_mode=False)
 assert not blocked & set(sys.modules)
 """

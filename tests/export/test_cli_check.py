@@ -6,8 +6,8 @@ import pytest
 import tiny_pack
 from click.testing import CliRunner
 
-from leadlab_export.cli_check import check_command
-from leadlab_export.gate import CHECK_LIMITS
+from leadlab_export.check.cli import check_command
+from leadlab_export.check.gate import CHECK_LIMITS
 
 
 def test_help_shows_every_limit() -> None:

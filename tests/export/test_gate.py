@@ -7,13 +7,13 @@ import pytest
 
 from leadlab_edge.errors import ConfigError
 from leadlab_edge.pack import Parity
-from leadlab_export.check_drift import drift_between
-from leadlab_export.check_files import file_failures
-from leadlab_export.check_int8 import Int8Row
-from leadlab_export.check_report import ParityRow
-from leadlab_export.check_text import limits_text
+from leadlab_export.check.drift import drift_between
+from leadlab_export.check.files import file_failures
+from leadlab_export.check.gate import CHECK_LIMITS, Limits, read_limits
+from leadlab_export.check.int8 import Int8Row
+from leadlab_export.check.report import ParityRow
+from leadlab_export.check.text import limits_text
 from leadlab_export.demo.recipe import load_recipe
-from leadlab_export.gate import CHECK_LIMITS, Limits, read_limits
 
 
 def test_the_defaults_of_the_check() -> None:

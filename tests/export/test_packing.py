@@ -9,7 +9,7 @@ from tiny_student import simulate
 
 from leadlab_edge.indicators import Indicator
 from leadlab_edge.pack import Pack, Provenance, read_pack
-from leadlab_export.measure import measure_pack
+from leadlab_export.check.measure import measure_pack
 from leadlab_export.models import ModelSet
 from leadlab_export.packing import (
     golden_windows,

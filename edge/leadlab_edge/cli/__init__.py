@@ -51,7 +51,7 @@ VERBS = {
         "export",
     ),
     "check": Verb(
-        "leadlab_export.cli_check:check_command",
+        "leadlab_export.check.cli:check_command",
         "Hold a compact model against the full one: accuracy, drift, cost, gate.",
         "check",
     ),

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from leadlab_edge.pack import Pack, read_pack
-from leadlab_export.check import CheckReport, check
-from leadlab_export.comparison import ScoreTable
+from leadlab_export.check.accuracy import CheckReport, check
+from leadlab_export.check.comparison import ScoreTable
+from leadlab_export.check.measure import measure_pack
 from leadlab_export.demo.recipe import DemoRecipe
 from leadlab_export.demo.steps import Step, Steps
 from leadlab_export.distill import DistillSettings, distill
-from leadlab_export.measure import measure_pack
 from leadlab_export.models import ModelSet, write_models
 from leadlab_export.packing import (
     measured_indicators,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from leadlab_export.check_view import check_view
+from leadlab_export.check.accuracy_view import check_view
 from leadlab_export.demo.build import build
 from leadlab_export.demo.recipe import load_recipe
 from leadlab_export.demo.report import render_report

@@ -5,8 +5,8 @@ from importlib import resources
 from typing import Literal
 
 from leadlab_edge.config import load_settings
+from leadlab_export.check.gate import Limits
 from leadlab_export.distill import DistillSettings
-from leadlab_export.gate import Limits
 from leadlab_train.recipe import CohortRecipe, Recipe
 from leadlab_train.recipe import load_recipe as load_training_recipe
 

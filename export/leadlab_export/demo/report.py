@@ -7,8 +7,8 @@ from string import Template
 import numpy as np
 
 from leadlab_edge.sinks.base import strongest
-from leadlab_export.check import CheckReport, IndicatorRow
-from leadlab_export.comparison import COMPACT, FULL, ORACLE
+from leadlab_export.check.accuracy import CheckReport, IndicatorRow
+from leadlab_export.check.comparison import COMPACT, FULL, ORACLE
 from leadlab_export.demo import plots
 from leadlab_export.demo.build import Built
 from leadlab_export.demo.show import Show

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from leadlab_export.check import Change, CheckReport
-from leadlab_export.comparison import ALONE, COMPACT, FULL, HEART_RATE
+from leadlab_export.check.accuracy import Change, CheckReport
+from leadlab_export.check.comparison import ALONE, COMPACT, FULL, HEART_RATE
 from leadlab_train.metrics import Interval
 
 STRONGEST = 12

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from leadlab_edge.pack import Pack
 from leadlab_edge.pack.manifest import ModelFile
 from leadlab_edge.runtimes import available
-from leadlab_export.check_onnx import REDUCED_RANGE, OnnxGraph, with_outputs
+from leadlab_export.check.onnx_graph import REDUCED_RANGE, OnnxGraph, with_outputs
 
 Windows = NDArray[np.float32]
 Range = tuple[float, ...]

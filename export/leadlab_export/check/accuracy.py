@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadlab_edge.indicators import Indicator
-from leadlab_export.comparison import Comparison, ScoreTable
-from leadlab_export.gate import Limits, failures
+from leadlab_export.check.comparison import Comparison, ScoreTable
+from leadlab_export.check.gate import Limits, failures
 from leadlab_train.metrics import Interval
 
 RESAMPLES = 400

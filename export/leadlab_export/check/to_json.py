@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from leadlab_export.check_report import PairReport
+from leadlab_export.check.report import PairReport
 
 FORMAT = 1
 

@@ -12,8 +12,8 @@ from leadlab_edge.indicators import Indicator
 from leadlab_edge.pack import TEACHER_MAX_BYTES, Pack, PackModel, read_trusted_pack
 from leadlab_edge.pack.pack import PRECISION_ORDER
 from leadlab_edge.runtimes import find, missing
-from leadlab_export.check_windows import Input
-from leadlab_export.measure import open_models
+from leadlab_export.check.measure import open_models
+from leadlab_export.check.windows import Input
 
 Windows = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ def open_full(path: Path, n_labels: int) -> FullModel:
         The run's weights are absent, damaged or of another panel.
     """
     if path.is_dir():
-        from leadlab_export.check_run import RunModel
+        from leadlab_export.check.full_run import RunModel
 
         run = RunModel(path, n_labels)
         return FullModel(run.name, run, path, None, run.cohort, run.weights_sha256)

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from leadlab_edge.recordings import open_recording
-from leadlab_export.check import RESAMPLES
-from leadlab_export.check_html import render_page
-from leadlab_export.check_json import to_json
-from leadlab_export.check_pair import CheckSettings, check_pair
-from leadlab_export.check_text import limits_text, pair_view
+from leadlab_export.check.accuracy import RESAMPLES
+from leadlab_export.check.gate import CHECK_LIMITS, read_limits
+from leadlab_export.check.page import render_page
+from leadlab_export.check.pair import CheckSettings, check_pair
+from leadlab_export.check.text import limits_text, pair_view
+from leadlab_export.check.to_json import to_json
 from leadlab_export.errors import ExportError, GateFailed
-from leadlab_export.gate import CHECK_LIMITS, read_limits
 from leadlab_train.cohort import Cohort
 
 EPILOG = f"""\b

@@ -6,21 +6,21 @@ from pathlib import Path
 
 from leadlab_edge.bench import machine
 from leadlab_edge.recordings import Recording
-from leadlab_export.check import RESAMPLES, CheckReport, check
-from leadlab_export.check_drift import drift_between
-from leadlab_export.check_files import (
+from leadlab_export.check.accuracy import RESAMPLES, CheckReport, check
+from leadlab_export.check.comparison import FULL
+from leadlab_export.check.drift import drift_between
+from leadlab_export.check.files import (
     costs,
     examine_int8,
     file_failures,
     golden_logits,
     parity_rows,
 )
-from leadlab_export.check_identity import body_faults, notes, require_panel
-from leadlab_export.check_models import Compact, FullModel, OneByOne, open_full
-from leadlab_export.check_report import CostRow, PairReport
-from leadlab_export.check_scoring import OnProgress, Windows, score_cohort, score_recording
-from leadlab_export.comparison import FULL
-from leadlab_export.gate import CHECK_LIMITS, Limits
+from leadlab_export.check.gate import CHECK_LIMITS, Limits
+from leadlab_export.check.identity import body_faults, notes, require_panel
+from leadlab_export.check.models import Compact, FullModel, OneByOne, open_full
+from leadlab_export.check.report import CostRow, PairReport
+from leadlab_export.check.scoring import OnProgress, Windows, score_cohort, score_recording
 from leadlab_train.cohort import Cohort
 
 

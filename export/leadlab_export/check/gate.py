@@ -10,7 +10,7 @@ import numpy as np
 
 from leadlab_edge.config import load_settings
 from leadlab_edge.errors import ConfigError
-from leadlab_export.comparison import COMPACT, FULL, HEART_RATE, Comparison
+from leadlab_export.check.comparison import COMPACT, FULL, HEART_RATE, Comparison
 
 _AT_LEAST_0 = {"min": 0.0}
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from leadlab_edge.pack import Parity
-from leadlab_export.check import CheckReport
-from leadlab_export.check_drift import Drift
-from leadlab_export.check_int8 import Int8Row
-from leadlab_export.gate import Limits
+from leadlab_export.check.accuracy import CheckReport
+from leadlab_export.check.drift import Drift
+from leadlab_export.check.gate import Limits
+from leadlab_export.check.int8 import Int8Row
 
 
 @dataclass(frozen=True, slots=True)

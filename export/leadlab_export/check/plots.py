@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from leadlab_export.check_drift import Drift
+from leadlab_export.check.drift import Drift
 
 INK, GRID, BAR = "#1f2933", "#e4e7eb", "#b8c4d0"
 LOSS, GAIN, BAD = "#d1495b", "#1d4e89", "#b3261e"

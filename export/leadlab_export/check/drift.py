@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadlab_export.check_figures import rank_correlation
+from leadlab_export.check.figures import rank_correlation
 
 Matrix = NDArray[np.float64]
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadlab_export.check_figures import (
+from leadlab_export.check.figures import (
     as_often,
     calibration_error,
     decisions,
     rank_correlation,
 )
-from leadlab_export.measure import Measured
+from leadlab_export.check.measure import Measured
 from leadlab_train.metrics import (
     Interval,
     PatientBootstrap,

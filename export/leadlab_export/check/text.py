@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from leadlab_export.check import CheckReport
-from leadlab_export.check_drift import Drift
-from leadlab_export.check_report import CostRow, PairReport
-from leadlab_export.check_view import half, indicator_table, table
-from leadlab_export.gate import Limits
+from leadlab_export.check.accuracy import CheckReport
+from leadlab_export.check.accuracy_view import half, indicator_table, table
+from leadlab_export.check.drift import Drift
+from leadlab_export.check.gate import Limits
+from leadlab_export.check.report import CostRow, PairReport
 
 STRONGEST = 12
 

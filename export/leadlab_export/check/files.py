@@ -10,12 +10,12 @@ from leadlab_edge.bench import measure
 from leadlab_edge.pack import Pack, PackModel
 from leadlab_edge.pack.pins import Pin
 from leadlab_edge.signal import ecgfounder_v1
-from leadlab_export.check_drift import Drift
-from leadlab_export.check_int8 import Int8Row, int8_rows
-from leadlab_export.check_models import Compact
-from leadlab_export.check_onnx import REDUCED_RANGE
-from leadlab_export.check_report import CostRow, ParityRow
-from leadlab_export.gate import Limits
+from leadlab_export.check.drift import Drift
+from leadlab_export.check.gate import Limits
+from leadlab_export.check.int8 import Int8Row, int8_rows
+from leadlab_export.check.models import Compact
+from leadlab_export.check.onnx_graph import REDUCED_RANGE
+from leadlab_export.check.report import CostRow, ParityRow
 
 Windows = NDArray[np.float32]
 

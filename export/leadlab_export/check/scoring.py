@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadlab_edge.recordings import Recording
-from leadlab_export.check_drift import Drift, drift_between
-from leadlab_export.check_identity import column_order
-from leadlab_export.check_models import Compact, FullModel, Model, OneByOne, thresholds_of
-from leadlab_export.check_windows import CohortWindows, RecordingWindows
-from leadlab_export.comparison import FULL, ScoreTable, column_name
+from leadlab_export.check.comparison import FULL, ScoreTable, column_name
+from leadlab_export.check.drift import Drift, drift_between
+from leadlab_export.check.identity import column_order
+from leadlab_export.check.measure import Measured
+from leadlab_export.check.models import Compact, FullModel, Model, OneByOne, thresholds_of
+from leadlab_export.check.windows import CohortWindows, RecordingWindows
 from leadlab_export.errors import ExportError
-from leadlab_export.measure import Measured
 from leadlab_train.cohort import Cohort
 from leadlab_train.metrics import auroc
 from leadlab_train.simulated.oracle import ceilings, oracle_scores

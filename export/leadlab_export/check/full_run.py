@@ -12,7 +12,7 @@ from leadlab_export.teacher import load_teacher
 
 
 class RunModel:
-    """The best network of a run, from raw millivolts; see `leadlab_export.check_models.FullModel`.
+    """The best network of a run, from raw millivolts; see `leadlab_export.check.models.FullModel`.
 
     Parameters
     ----------

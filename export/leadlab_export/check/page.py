@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterable, Iterator
 from string import Template
 
-from leadlab_export import check_plots as plots
-from leadlab_export.check import CheckReport, IndicatorRow
-from leadlab_export.check_report import PairReport
-from leadlab_export.check_text import limits_text, number
-from leadlab_export.comparison import COMPACT, FULL
+from leadlab_export.check import plots as plots
+from leadlab_export.check.accuracy import CheckReport, IndicatorRow
+from leadlab_export.check.comparison import COMPACT, FULL
+from leadlab_export.check.report import PairReport
+from leadlab_export.check.text import limits_text, number
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

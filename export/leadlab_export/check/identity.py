@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from leadlab_edge.indicators import Indicator
 from leadlab_edge.recordings import Recording
-from leadlab_export.check_models import Compact, FullModel
-from leadlab_export.check_windows import body_s
+from leadlab_export.check.models import Compact, FullModel
+from leadlab_export.check.windows import body_s
 from leadlab_export.errors import GateFailed
 from leadlab_train.cohort import Cohort
 
