@@ -46,7 +46,7 @@ from leadlab_train.simulated.oracle import ceilings, oracle_scores
 
 Floats = NDArray[np.float32]
 KNOWABLE, FEWEST_POSITIVES, CALIBRATION, RESAMPLES = 0.60, 50, 256, 200
-MICRO_WINDOWS = 100
+MICRO_WINDOWS, ROUNDS = 100, 5
 STRAP_HZ, STRAP_OFF = 130.0, 0.02
 STRAP = Augmentation(  # 0.7 to 40 Hz, 14 bits over 33 mV
     band_share=1.0, highpass_hz=0.7, lowpass_hz=40.0, device_share=1.0, resolution_uv=2.0
@@ -134,12 +134,21 @@ def rss_mb(model: bytes, format: Format, window_mv: Floats) -> float:
         return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
-def full_width_ms() -> float:
-    """Return the latency of the published network's frozen ONNX float32, with random weights."""
+def latencies(students: dict[str, dict[Format, bytes]], window_mv: Floats) -> dict[str, float]:
+    """Return the median CPU time, ms, of every int8 file and of the full-width network.
+
+    The network is frozen, ONNX float32, with random weights. All take turns, so that a change of
+    the machine's speed meets them alike.
+    """
     torch.manual_seed(0)
-    model = to_onnx(Teacher(ecgfounder(108).eval()))
-    window = np.random.default_rng(0).standard_normal((1, 5000)).astype(np.float32)
-    return cpu_ms(model, "onnx", window)
+    noise = np.random.default_rng(0).standard_normal((1, 5000)).astype(np.float32)
+    tried: dict[str, tuple[bytes, Format, Floats]] = {
+        "full width, fp32, onnx": (to_onnx(Teacher(ecgfounder(108).eval())), "onnx", noise)
+    }
+    for name, files in students.items():
+        tried |= {f"{name}, int8, {f}": (model, f, window_mv) for f, model in files.items()}
+    rounds = [{name: cpu_ms(*one) for name, one in tried.items()} for _ in range(ROUNDS)]
+    return {name: float(np.median([each[name] for each in rounds])) for name in tried}
 
 
 def figures(folder: Path, scores: Scores, teacher: Floats, asked: argparse.Namespace) -> Any:
@@ -180,6 +189,16 @@ def figures(folder: Path, scores: Scores, teacher: Floats, asked: argparse.Names
     return found
 
 
+def _latencies(cohort: Cohort, folders: list[Path]) -> dict[str, float]:
+    students = {folder.name: load_student(folder).student for folder in folders}
+    rows = cohort.rows("train")[:CALIBRATION]
+    files, window_mv = {}, np.empty(0, np.float32)
+    for name, student in students.items():
+        few_mv = compact_windows(cohort, rows, student.rate_hz, student.n_samples)
+        files[name], window_mv = int8_files(student, few_mv), few_mv[:1]
+    return latencies(files, window_mv)
+
+
 def main() -> None:
     """Score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -199,8 +218,8 @@ def main() -> None:
         "test_windows": len(scores.rows),
         "indicators_with_50_positives": int(scores.enough.sum()),
         "teacher": scores.of(teacher),
-        "full_width_fp32_onnx_ms": full_width_ms(),
     }
+    found["cpu_ms"] = _latencies(cohort, asked.students)
     for folder in asked.students:
         found[folder.name] = figures(folder, scores, teacher, asked)
         print(json.dumps({folder.name: found[folder.name]}, indent=1), flush=True)

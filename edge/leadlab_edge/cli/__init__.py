@@ -45,14 +45,19 @@ VERBS = {
         "Fine-tune ECGFounder on a cohort, resumably, on one GPU or many.",
         "train",
     ),
+    "distill": Verb(
+        "leadlab_export.cli_distill:distill_command",
+        "Distil a compact student from a teacher.",
+        "train",
+    ),
     "export": Verb(
         "leadlab_export.cli_export:export_command",
-        "Export a teacher or a student as one verified pack: ONNX, TFLite, int8.",
+        "Write a model as one verified pack: ONNX, TFLite, int8.",
         "export",
     ),
     "check": Verb(
         "leadlab_export.check.cli:check_command",
-        "Hold a compact model against the full one: accuracy, drift, cost, gate.",
+        "Hold a pack against its full model: accuracy, drift, cost.",
         "check",
     ),
     "scan": Verb("leadlab_edge.cli.scan:scan", "List the Bluetooth ECG wearables in reach."),

@@ -17,7 +17,7 @@ from leadlab_export.student import Student, folded
 from leadlab_export.to_onnx import to_onnx
 from leadlab_export.to_tflite import to_tflite
 
-RUNS = 60
+WARM_UP, RUNS = 20, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def cpu_ms(model: bytes, format: Format, window_mv: NDArray[np.float32]) -> floa
     """Return the median CPU time of one window on one thread, which other programs do not spoil."""
     session = open_session(model, format)
     times = []
+    for _ in range(WARM_UP):
+        session.run(window_mv)
     for _ in range(RUNS):
         begin = time.process_time()
         session.run(window_mv)
