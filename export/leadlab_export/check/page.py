@@ -2,9 +2,10 @@
 
 import html
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from string import Template
 
+from leadlab_export import html_parts
 from leadlab_export.check import plots as plots
 from leadlab_export.check.accuracy import CheckReport, IndicatorRow
 from leadlab_export.check.comparison import COMPACT, FULL
@@ -101,16 +102,18 @@ def _accuracy(report: PairReport, accuracy: CheckReport) -> Iterator[str]:
     limits = report.limits
     figure = plots.beside(aurocs, "AUROC of the full model", f"AUROC, {compact}", chance=0.5)
     ranked = plots.scatter(ranks, "AUROC of the full model", f"rank correlation, {compact}")
-    yield _row(
-        _figure(figure, "Every indicator under both models. Point at one to see which it is."),
-        _figure(ranked, "Do both put the same windows in the same order?"),
+    yield html_parts.row(
+        html_parts.figure(
+            figure, "Every indicator under both models. Point at one to see which it is."
+        ),
+        html_parts.figure(ranked, "Do both put the same windows in the same order?"),
     )
     for name in _made(accuracy):
         marks = [_change(row, name) for row in scored if name in row.changes]
         against = scored[0].changes[name].against
         limit = limits.distillation_worst_drop if against == FULL else limits.int8_worst_drop
         drawn = plots.changes(marks, limit, "change of AUROC")
-        yield _figure(drawn, f"{name} against {against}, with 95 % over patients.")
+        yield html_parts.figure(drawn, f"{name} against {against}, with 95 % over patients.")
 
 
 def _made(accuracy: CheckReport) -> list[str]:
@@ -158,19 +161,19 @@ def _macro(accuracy: CheckReport, labels: str) -> str:
         f"{accuracy.n_patients:,} test patients, {accuracy.n_windows:,} windows, {labels}. "
         "Intervals over patients; changes are paired."
     )
-    return _table(caption, heads, rows)
+    return html_parts.table(caption, heads, rows)
 
 
 def _drifts(report: PairReport) -> str:
     figures = [
-        _figure(
+        html_parts.figure(
             plots.heatmap(drift),
             f"Root mean square difference of logits on {drift.windows}, {drift.n_windows:,} "
             "windows. Dark is far.",
         )
         for drift in report.drifts
     ]
-    return _row(*figures)
+    return html_parts.row(*figures)
 
 
 def _files(report: PairReport) -> str:
@@ -190,7 +193,9 @@ def _files(report: PairReport) -> str:
         *("file", "runtime", "difference from golden logits", "limit"),
         *("largest int8 weight", "saturation here", "activations clipped"),
     )
-    return _table("Golden windows, and the arithmetic of int8 files on this machine.", heads, rows)
+    return html_parts.table(
+        "Golden windows, and the arithmetic of int8 files on this machine.", heads, rows
+    )
 
 
 def _costs(report: PairReport) -> str:
@@ -203,10 +208,10 @@ def _costs(report: PairReport) -> str:
         for r in report.costs
         if r.median_ms
     ]
-    pictures = [_figure(plots.bars(sizes, "file size"), "Size of each file.")]
+    pictures = [html_parts.figure(plots.bars(sizes, "file size"), "Size of each file.")]
     if times:
         told = "Median time of one window on one thread, raw millivolts to logits."
-        pictures.append(_figure(plots.bars(times, "time"), told))
+        pictures.append(html_parts.figure(plots.bars(times, "time"), told))
     heads = ("model", "file", "runtime", "kB", "median ms", "p99 ms", "load s", "peak MB")
     rows = [
         (
@@ -221,7 +226,7 @@ def _costs(report: PairReport) -> str:
         f"before: {number(machine.get('load_before'), '.1f')}. Peak memory of a process that only "
         "predicts."
     )
-    return _row(*pictures) + _table(caption, heads, rows)
+    return html_parts.row(*pictures) + html_parts.table(caption, heads, rows)
 
 
 def _indicators(accuracy: CheckReport) -> str:
@@ -242,7 +247,7 @@ def _indicators(accuracy: CheckReport) -> str:
             cells += [number(change.auroc, "+.4f"), between, number(change.rank, ".4f")]
             cells += [number(change.flips, ".2%"), number(change.ece_shift, "+.4f")]
         rows.append(cells)
-    shown = _table("AUROC on the test patients, and what changed.", heads, rows)
+    shown = html_parts.table("AUROC on the test patients, and what changed.", heads, rows)
     return (
         f"<details><summary>{len(rows)} indicators</summary>"
         f'<div class="scroll">{shown}</div></details>'
@@ -263,22 +268,6 @@ def _provenance(report: PairReport) -> str:
     ]
     limits = html.escape(limits_text(report.limits))
     return (
-        _table("", ("", ""), rows)
+        html_parts.table("", ("", ""), rows)
         + f"<details><summary>Limits of the gate</summary><pre>{limits}</pre></details>"
     )
-
-
-def _table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    def line(tag: str, cells: Iterable[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return f"<table><caption>{html.escape(caption)}</caption>{line('th', heads)}{body}</table>"
-
-
-def _figure(picture: str, caption: str) -> str:
-    return f"<figure>{picture}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def _row(*parts: str) -> str:
-    return '<div class="row">' + "".join(f"<div>{part}</div>" for part in parts) + "</div>"

@@ -1,12 +1,13 @@
 """``report.html``: what the demo made and measured, in one file without references to others."""
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from string import Template
 
 import numpy as np
 
 from leadlab_edge.sinks.base import strongest
+from leadlab_export import html_parts
 from leadlab_export.check.accuracy import CheckReport, IndicatorRow
 from leadlab_export.check.comparison import COMPACT, FULL, ORACLE
 from leadlab_export.demo import plots
@@ -101,7 +102,7 @@ def _macro(report: CheckReport) -> str:
         "share of the oracle's on the same draws."
     )
     heads = ("model", "macro AUROC", "95 %", "efficiency", "change", "mean |change|", "worst")
-    return _table(caption, heads, rows)
+    return html_parts.table(caption, heads, rows)
 
 
 def _figures(built: Built) -> str:
@@ -127,10 +128,14 @@ def _figures(built: Built) -> str:
             "student alone": built.alone.record.losses,
         }
     )
-    return _row(
-        _figure(reached, "Every indicator beside the best that can be known. Pale: few positives."),
-        _figure(changes, "What int8 costs each indicator with at least 20 positive patients.")
-        + _figure(losses, "Training."),
+    return html_parts.row(
+        html_parts.figure(
+            reached, "Every indicator beside the best that can be known. Pale: few positives."
+        ),
+        html_parts.figure(
+            changes, "What int8 costs each indicator with at least 20 positive patients."
+        )
+        + html_parts.figure(losses, "Training."),
     )
 
 
@@ -139,7 +144,7 @@ def _files(report: CheckReport) -> str:
         (row.file, row.runtime, f"{row.n_bytes / 1e3:.1f}", f"{row.latency_ms:.2f}")
         for row in report.files
     ]
-    return _table(
+    return html_parts.table(
         "Model files, one thread on this machine.",
         ("file", "runtime", "kB", "ms per window"),
         rows,
@@ -162,9 +167,11 @@ def _bluetooth(built: Built, show: Show) -> str:
     rows = [(c, i.label) for c, i in strongest(built.pack.manifest.indicators, 5)]
     return (
         f"<p>{html.escape(told)}</p>"
-        + _figure(plots.strip(show), "ECG as it arrived; a gap is a lost frame.")
-        + _figure(plots.stream(show, rows), "Heart rate and trends; shaded where it abstained.")
-        + _figure(show.view_svg, "What the terminal showed.")
+        + html_parts.figure(plots.strip(show), "ECG as it arrived; a gap is a lost frame.")
+        + html_parts.figure(
+            plots.stream(show, rows), "Heart rate and trends; shaded where it abstained."
+        )
+        + html_parts.figure(show.view_svg, "What the terminal showed.")
     )
 
 
@@ -179,7 +186,7 @@ def _indicators(report: CheckReport) -> str:
         for row in sorted(report.indicators, key=_strength, reverse=True)
     ]
     caption = "AUROC on the test patients. Null: without effect on the simulated ECG."
-    table = _table(caption, ("indicator", "positive patients", *columns), rows)
+    table = html_parts.table(caption, ("indicator", "positive patients", *columns), rows)
     return f"<details open><summary>{len(rows)} indicators</summary>{table}</details>"
 
 
@@ -198,20 +205,6 @@ def _provenance(built: Built, seconds: Mapping[str, float]) -> str:
     made = [("pack", built.pack.id), ("made by", f"leadlab {manifest.created_by}")]
     made += [(name, value) for name, value in manifest.provenance.details.items()]
     times = [(title, f"{value:.0f} s") for title, value in seconds.items()]
-    return _row(_table("Pack", ("", ""), made), _table("Wall time", ("step", ""), times))
-
-
-def _table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    def line(tag: str, cells: Iterable[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return f"<table><caption>{html.escape(caption)}</caption>{line('th', heads)}{body}</table>"
-
-
-def _figure(picture: str, caption: str) -> str:
-    return f"<figure>{picture}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def _row(*parts: str) -> str:
-    return '<div class="row">' + "".join(f"<div>{part}</div>" for part in parts) + "</div>"
+    return html_parts.row(
+        html_parts.table("Pack", ("", ""), made), html_parts.table("Wall time", ("step", ""), times)
+    )
