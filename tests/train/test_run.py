@@ -29,6 +29,7 @@ from leadlab_train.loss import NOT_MEASURED
 from leadlab_train.net1d import ecgfounder
 from leadlab_train.recipe import Recipe, load_recipe, shipped_recipes
 from leadlab_train.run import Options, train
+from leadlab_train.run.curves import draw_curves
 from leadlab_train.run.folder import _toml
 from leadlab_train.run.selection import Selection
 from leadlab_train.windows import DrawnWindows
@@ -125,6 +126,12 @@ def test_the_curves_show_something(done):
         blue = np.abs(half - np.array([0x1F, 0x6F, 0x8B]) / 255).max(-1) < 0.05
         assert np.count_nonzero(blue.any(axis=0)) > 100, "no line runs across"
         assert np.count_nonzero(blue.any(axis=1)) > 20, "a line without ups and downs"
+
+
+def test_curves_can_be_drawn_before_the_first_record(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 3, "val_auroc": 0.5, "best": true}\n')
+    draw_curves(tmp_path, "early")
+    assert imread(tmp_path / "curves.png").shape[1] > 900
 
 
 def test_rate_of_windows_leaves_validation_out(cohort, tmp_path, monkeypatch):

@@ -2,34 +2,51 @@
 
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leadlab_train.run.log import read_metrics
+from leadlab_train.run.log import Record, read_metrics
 
 BLUE, RED = "#1f6f8b", "#c0392b"
+SMOOTHED_PARTS = 20  # the bold line is a mean over a twentieth of the run
 
 
 def draw_curves(folder: Path, title: str) -> None:
-    """Draw loss, learning rate and validation AUROC of a run over its steps."""
+    """Draw loss and learning rate of a run over its steps, and validation AUROC if there is any."""
     records = read_metrics(folder)
-    steps = [r for r in records if "loss" in r]
-    validations = [r for r in records if "val_auroc" in r]
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    validations = [record for record in records if "val_auroc" in record]
+    panels = 2 if validations else 1
+    figure = Figure(figsize=(5.0 * panels, 3.6), layout="constrained")
     figure.suptitle(title, fontsize=10)
-    losses, aurocs = figure.subplots(1, 2)
-    losses.plot([r["step"] for r in steps], [r["loss"] for r in steps], color=BLUE, lw=1)
-    losses.set(xlabel="step", ylabel="training loss")
-    rates = losses.twinx()
-    rates.plot([r["step"] for r in steps], [r["learning_rate"] for r in steps], "k:", lw=0.8)
-    rates.set(ylabel="learning rate (dotted)")
-    rates.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    aurocs.set(xlabel="step", ylabel="macro AUROC, validation patients")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    _draw_losses(axes[0], [record for record in records if "loss" in record])
     if validations:
-        x, y = ([r[key] for r in validations] for key in ("step", "val_auroc"))
-        best = max(range(len(y)), key=y.__getitem__)
-        aurocs.plot(x, y, "o-", color=BLUE, ms=3, lw=1)
-        aurocs.plot(x[best], y[best], "o", color=RED, label=f"best {y[best]:.3f}")
-        aurocs.legend(frameon=False)
-    else:
-        aurocs.text(0.5, 0.5, "not validated", ha="center", transform=aurocs.transAxes)
+        _draw_validations(axes[1], validations)
     figure.savefig(folder / "curves.png", dpi=120)
+
+
+def _draw_losses(axes: Axes, records: list[Record]) -> None:
+    axes.set(xlabel="step", ylabel="training loss")
+    if not records:  # validated before the first record
+        return
+    steps, losses, rates = (
+        np.array([record[key] for record in records]) for key in ("step", "loss", "learning_rate")
+    )
+    width = max(1, len(losses) // SMOOTHED_PARTS)
+    smooth = np.convolve(losses, np.ones(width) / width, "valid")
+    axes.plot(steps, losses, color=BLUE, lw=0.6, alpha=0.35)
+    axes.plot(steps[width - 1 :], smooth, color=BLUE, lw=1.6)
+    right = axes.twinx()
+    right.plot(steps, rates, "k:", lw=0.8)
+    right.set(ylabel="learning rate (dotted)")
+    right.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+
+
+def _draw_validations(axes: Axes, records: list[Record]) -> None:
+    steps, aurocs = ([record[key] for record in records] for key in ("step", "val_auroc"))
+    best = int(np.argmax(aurocs))
+    axes.plot(steps, aurocs, "o-", color=BLUE, ms=3, lw=1)
+    axes.plot(steps[best], aurocs[best], "o", color=RED, label=f"best {aurocs[best]:.3f}")
+    axes.set(xlabel="step", ylabel="macro AUROC, validation patients")
+    axes.legend(frameon=False)
