@@ -1,6 +1,6 @@
 """Train a teacher on a simulated cohort and print how much of what can be known it knows.
 
-    python benchmarks/teacher_efficiency.py --folder runs/demo                 a minute, 2 cores
+    python benchmarks/teacher_efficiency.py --folder runs/demo                 2 minutes, 2 cores
     python benchmarks/teacher_efficiency.py --folder runs/full --recipe full_width     one GPU
 
 Makes the recipe's cohort in FOLDER/cohort and the run in FOLDER/run, goes on with either if it is

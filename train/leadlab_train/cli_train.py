@@ -27,7 +27,7 @@ RECIPE is a TOML file or one of: {", ".join(shipped_recipes())}.
 \b
 Examples:
   leadlab cohort simulate cohort --recipe demo
-  leadlab train demo --cohort cohort --out runs/demo           a minute on two cores
+  leadlab train demo --cohort cohort --out runs/demo           two minutes on two cores
   leadlab train anyecg_lab --cohort mcmed --out runs/study --weights 1_lead_ECGFounder.pth
   leadlab train finetune --cohort mcmed --out runs/ours --weights hf:PKUDigitalHealth/ECGFounder
 
