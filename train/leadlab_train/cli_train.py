@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -192,9 +193,8 @@ def _weights(spec: str | None, world: World) -> Checkpoint | None:
         return None
     if not spec.startswith(PREFIX):
         return read_checkpoint(spec)
-    if world.leads:  # one fetches, the others find it in the hub client's cache
-        fetch_weights(spec)
-    world.wait()
+    # One fetches, the others find it in the hub client's cache.
+    world.first(partial(fetch_weights, spec))
     return read_checkpoint(fetch_weights(spec))
 
 

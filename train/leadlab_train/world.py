@@ -77,7 +77,7 @@ class World:
                 "Remedy: put cohort and run on storage that all nodes see under the same path"
             )
 
-    def first(self, work: Callable[[], None]) -> None:
+    def first(self, work: Callable[[], object]) -> None:
         """Let the first process do something while the others wait; fail together.
 
         Raises
