@@ -1,22 +1,19 @@
 """Rows computed once, to be read by many trainings: an array on disk that grows chunk by chunk."""
 
 import hashlib
-import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from leadlab_export.errors import ExportError
+from leadlab_train.grown_file import GrownFile, OnProgress
 
 CHUNK: Final = 256
 
 Compute = Callable[[int, int], NDArray[np.float32]]
-OnProgress = Callable[[int, int], None]
 
 
 def cache_name(what: str, *parts: str | NDArray[np.integer[Any]]) -> str:
@@ -56,44 +53,12 @@ def cached_rows(
     ExportError
         Another process is at work on this file, or the disk is too small or refuses.
     """
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock"), timeout=0):
-                _write(partial, n, width, compute, on_progress)
-                partial.replace(path)
-        except Timeout as error:
-            raise ExportError(
-                f"another process computes {path} at this moment. Remedy: wait for it, or name "
-                "another folder with --cache"
-            ) from error
-        except OSError as error:
-            raise ExportError(
-                f"{partial} cannot be written: {error}. Remedy: make room or name another folder "
-                "with --cache; what is computed stays and need not be done again"
-            ) from error
+    remedy = "make room or name another folder with --cache"
+    file = GrownFile(path, n, 4 * width, CHUNK, ExportError, remedy)
+
+    def chunks(first: int) -> Iterator[NDArray[np.float32]]:
+        for start in range(first * CHUNK, n, CHUNK):
+            yield np.ascontiguousarray(compute(start, min(start + CHUNK, n)), np.float32)
+
+    file.require(chunks, on_progress)
     return np.memmap(path, np.float32, "r", shape=(n, width))
-
-
-def _write(
-    path: Path, n: int, width: int, compute: Compute, on_progress: OnProgress | None
-) -> None:
-    row_bytes = 4 * width
-    done = path.stat().st_size // (CHUNK * row_bytes) * CHUNK if path.exists() else 0
-    needed, free = (n - done) * row_bytes, shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise ExportError(
-            f"{path.name} takes {needed / 1e9:.1f} GB more and {path.parent} has "
-            f"{free / 1e9:.1f} GB free. Remedy: make room or name another folder with --cache"
-        )
-    with path.open("r+b" if done else "wb") as file:
-        file.truncate(done * row_bytes)
-        file.seek(0, os.SEEK_END)
-        for start in range(done, n, CHUNK):
-            stop = min(start + CHUNK, n)
-            file.write(np.ascontiguousarray(compute(start, stop), np.float32).data)
-            if on_progress:
-                on_progress(stop, n)
-        file.flush()
-        os.fsync(file.fileno())

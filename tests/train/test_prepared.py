@@ -82,7 +82,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     class Usage:
         free = 1000
 
-    monkeypatch.setattr(prepared.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     with pytest.raises(TrainingError, match=r"--cache, lower windows\.per_draw, or set"):
         prepare(training, windows, tmp_path)
 
@@ -95,6 +95,6 @@ def test_two_at_the_same_windows_are_kept_apart(
     path.unlink()
     with (
         FileLock(path.with_suffix(".lock")),
-        pytest.raises(TrainingError, match="another process prepares"),
+        pytest.raises(TrainingError, match="another process makes"),
     ):
         prepare(training, windows, tmp_path)

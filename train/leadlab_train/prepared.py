@@ -5,15 +5,12 @@ peak, it errs by 1/512 of one at most.
 """
 
 import hashlib
-import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -22,14 +19,13 @@ from leadlab_train.batches import load_ahead
 from leadlab_train.cohort.training import TrainingCohort
 from leadlab_train.cohort.windows import Windows
 from leadlab_train.errors import TrainingError
+from leadlab_train.grown_file import GrownFile, OnProgress
 from leadlab_train.inputs import Inputs, TrainingInputs
 from leadlab_train.world import ALONE, World
 
 CHUNK: Final = 256
 ROW_BYTES: Final = 2 * N_SAMPLES
 FORMAT: Final = b"ecgfounder_v1 float16"
-
-OnProgress = Callable[[int, int], None]
 
 
 class PreparedInputs:
@@ -84,49 +80,21 @@ def prepare(
     TrainingError
         The disk is too small or refuses, or another process is at work in the folder.
     """
-    path, inputs = folder / f"{_name(cohort, windows)}.f16", TrainingInputs(cohort, windows)
-    world.first(lambda: _require(path, inputs, workers, on_progress))
-    return PreparedInputs(path)
-
-
-def _require(path: Path, inputs: Inputs, workers: int, on_progress: OnProgress | None) -> None:
-    """Make the file unless it is there and whole."""
-    if path.exists() and path.stat().st_size == len(inputs) * ROW_BYTES:
-        return
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock"), timeout=0):
-            path.unlink(missing_ok=True)
-            _write(partial, inputs, workers, on_progress)
-            partial.replace(path)
-    except Timeout as error:
-        raise TrainingError(
-            f"another process prepares {path} at this moment. Remedy: wait for it, or name "
-            "another folder with --cache"
-        ) from error
-    except OSError as error:
-        raise TrainingError(
-            f"{partial} cannot be written: {error}. Remedy: make room or name another folder "
-            "with --cache; what is prepared stays and need not be done again"
-        ) from error
-
-
-def _write(path: Path, inputs: Inputs, workers: int, on_progress: OnProgress | None) -> None:
-    """Append chunk by chunk: the length of the file tells what is done."""
+    inputs = TrainingInputs(cohort, windows)
+    file = GrownFile(
+        folder / f"{_name(cohort, windows)}.f16",
+        *(len(inputs), ROW_BYTES, CHUNK),
+        TrainingError,
+        "name a larger folder with --cache, lower windows.per_draw, or set windows.prepare = false "
+        "to filter each window whenever it is read",
+    )
     n_chunks = -(-len(inputs) // CHUNK)
-    done = path.stat().st_size // (CHUNK * ROW_BYTES) if path.exists() else 0
-    _require_room(path.parent, (len(inputs) - done * CHUNK) * ROW_BYTES)
-    with path.open("r+b" if done else "wb") as file:
-        file.truncate(done * CHUNK * ROW_BYTES)
-        file.seek(0, os.SEEK_END)
-        for chunk in load_ahead(_Chunks(inputs), done, n_chunks, workers):
-            file.write(chunk.numpy().data)
-            done += 1
-            if on_progress:
-                on_progress(min(done * CHUNK, len(inputs)), len(inputs))
-        file.flush()
-        os.fsync(file.fileno())
+
+    def chunks(first: int) -> Iterator[NDArray[Any]]:
+        return (chunk.numpy() for chunk in load_ahead(_Chunks(inputs), first, n_chunks, workers))
+
+    world.first(lambda: file.require(chunks, on_progress))
+    return PreparedInputs(file.path)
 
 
 class _Chunks(Dataset[Any]):
@@ -135,16 +103,6 @@ class _Chunks(Dataset[Any]):
 
     def __getitem__(self, chunk: int) -> NDArray[np.float16]:
         return self._inputs[chunk * CHUNK : (chunk + 1) * CHUNK].astype(np.float16)
-
-
-def _require_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise TrainingError(
-            f"the prepared windows take {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB "
-            "free. Remedy: name a larger folder with --cache, lower windows.per_draw, or set "
-            "windows.prepare = false to filter each window whenever it is read"
-        )
 
 
 def _name(cohort: TrainingCohort, windows: Windows) -> str:
